@@ -1,0 +1,11 @@
+import doctest
+import importlib
+
+import pytest
+
+
+@pytest.mark.parametrize("module", ["backoff", "repair", "sampling"])
+def test_examples_in_docstrings_hold(module):
+    result = doctest.testmod(importlib.import_module(f"watchkeeper.{module}"))
+    assert result.attempted > 0
+    assert result.failed == 0

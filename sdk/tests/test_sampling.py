@@ -1,0 +1,42 @@
+import pytest
+
+from watchkeeper.sampling import is_kept
+
+
+def test_conversations_stay_together(server, client, balanced):
+    wk = client(sample_rate=0.3)
+    for turn in range(5):
+        for session in range(200):
+            wk.record(task="t", session_id=f"session-{session}", prompt=str(turn))
+    wk.flush()
+    turns = {}
+    for sample in server.samples:
+        assert sample["keep_probability"] == 0.3
+        turns.setdefault(sample["session_id"], set()).add(sample["prompt"])
+    assert all(seen == set("01234") for seen in turns.values())
+    assert 40 <= len(turns) <= 80
+    stats = balanced(wk)
+    assert stats.sampled_out == 1_000 - len(server.samples)
+    assert stats.counted == server.counted == 1_000
+
+
+def test_errors_are_always_kept_with_probability_one(server, client):
+    wk = client(sample_rate=0.0)
+    wk.record(task="t", error=TimeoutError())
+    wk.record(task="t")
+    wk.flush()
+    assert [(s["outcome"], s["keep_probability"]) for s in server.samples] == [("error", 1.0)]
+    assert server.counted == 2
+
+
+@pytest.mark.parametrize("probability", [0.01, 0.1, 0.5, 0.9])
+def test_the_share_kept_is_the_probability(probability):
+    kept = sum(is_kept(f"unit-{n}", probability) for n in range(20_000))
+    assert abs(kept / 20_000 - probability) < 4 * (probability * (1 - probability) / 20_000) ** 0.5
+
+
+def test_a_unit_kept_at_one_rate_is_kept_at_every_higher_rate():
+    rates = [0.01, 0.2, 0.5, 0.99, 1.0]
+    for n in range(500):
+        decisions = [is_kept(str(n), rate) for rate in rates]
+        assert decisions == sorted(decisions)

@@ -1,0 +1,136 @@
+"""The bounded queue between the app's threads and the sender's."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Callable
+
+from watchkeeper.call import Call, facts_of
+from watchkeeper.counts import CallCounts
+from watchkeeper.ledger import Ledger, Stats
+from watchkeeper.wake import Wake
+
+_QUIET = -1  # the alarm of a queue that nobody empties: every call must attend to it
+
+
+class Intake:
+    """`record()` appends to `queue` and, where it is longer than `alarm`, calls `attend()`.
+
+    So one comparison covers what the app's thread has to do now and then: start the sender, wake
+    it when a batch is full, shed the oldest calls when the queue is, refuse after shutdown.
+    """
+
+    def __init__(
+        self, ledger: Ledger, wake: Wake, start: Callable[[], bool], flush_at: int, max_queue: int
+    ) -> None:
+        self.queue: deque[tuple[object, ...]] = deque()
+        self.alarm = _QUIET
+        self._ledger = ledger
+        self._wake = wake
+        self._start = start
+        self._started = False
+        self._closed = False
+        self._busy = False  # this very thread is at work here; only a reentrant call sees it set
+        self._batch_alarm = min(flush_at - 1, max_queue)
+        self._max_queue = max_queue
+        self._shed_at_once = max(1, max_queue // 100)
+        self._shed_counts = CallCounts()
+
+    def attend(self) -> None:
+        if self._closed:
+            self.close()
+            return
+        if not self._started:
+            self._start_once()
+        if len(self.queue) > self._max_queue:
+            self._shed()
+        elif self._started and len(self.queue) > self._batch_alarm:
+            self.alarm = self._max_queue  # once is enough; the sender sets it back
+            self._wake.ring()
+
+    def take(self, limit: int) -> tuple[list[Call], int]:
+        """The oldest calls, and the number of the first; for the sender's thread."""
+        with self._ledger.lock:
+            # len() first: appends may go on meanwhile, but nobody else takes under the lock
+            waiting = min(limit, len(self.queue))
+            first = self._ledger.taken + 1
+            calls = [Call._make(self.queue.popleft()) for _ in range(waiting)]
+            self._ledger.taken += waiting
+            return calls, first
+
+    def rearm(self) -> None:
+        """Before taking, so that a batch that fills up meanwhile rings again."""
+        if not self._closed:
+            self.alarm = self._batch_alarm
+
+    def hand_over_counts(self, counts: CallCounts) -> None:
+        """The counts of the calls that were shed, for the sender's thread."""
+        with self._ledger.lock:
+            shed, self._shed_counts = self._shed_counts, CallCounts()
+            lost = counts.absorb(shed)
+            if lost:
+                self._ledger.book_uncounted("too_many_rows", lost)
+
+    def close(self) -> None:
+        """From now on calls are refused, and counted as such."""
+        with self._ledger.lock:
+            if self._busy:
+                return
+            self._closed = True
+            self.alarm = _QUIET
+            refused = len(self.queue)
+            for _ in range(refused):
+                self.queue.popleft()
+            self._ledger.taken += refused
+            if refused:
+                self._ledger.book_dropped("shutdown", refused)
+                self._ledger.book_uncounted("shutdown", refused)
+
+    def read(self) -> Stats:
+        with self._ledger.lock:
+            if self._closed:
+                self.close()  # a call may have slipped in beside the closing
+            return self._ledger.read(len(self.queue))
+
+    def _start_once(self) -> None:
+        with self._ledger.lock:
+            if self._started or self._busy:
+                return
+            self._busy = True
+            self._started = self._start()
+            self._busy = False
+            # Where no thread was to be had, try again some calls later, not at each one
+            waiting = 0 if self._started else len(self.queue) + 1
+            self.alarm = min(waiting + self._batch_alarm, self._max_queue)
+
+    def _shed(self) -> None:
+        """Drops the texts of the oldest calls, a hundredth of the queue at once; never a count."""
+        lock = self._ledger.lock
+        # Not waiting: whoever holds the lock is emptying the queue, and the next call tries again
+        if not lock.acquire(blocking=False):
+            return
+        try:
+            if self._busy or len(self.queue) <= self._max_queue:
+                return
+            self._busy = True
+            surplus = len(self.queue) - self._max_queue
+            calls, first = self.take(min(max(surplus, self._shed_at_once), 2 * self._shed_at_once))
+            try:
+                for number, call in enumerate(calls, first):
+                    self._count_shed(call, number)
+            finally:
+                self._ledger.book_dropped("queue_full", len(calls))
+                self._busy = False
+        finally:
+            lock.release()
+
+    def _count_shed(self, call: Call, number: int) -> None:
+        try:
+            facts = facts_of(call, [])
+        except Exception:
+            self._ledger.book_uncounted("unserialisable")
+            return
+        if facts is None:
+            self._ledger.book_uncounted("no_task")
+        elif not self._shed_counts.add(facts, number):
+            self._ledger.book_uncounted("too_many_rows")

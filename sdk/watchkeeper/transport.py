@@ -1,0 +1,87 @@
+"""One HTTP request to the server, and what its answer means for the batch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+import urllib3
+
+from watchkeeper.backoff import retry_after_s
+
+_ANSWER_LIMIT = 4 * 1024 * 1024
+_CONNECT_TIMEOUT_S = 5.0
+
+
+class NoAnswerError(Exception):
+    """No answer came; the batch may or may not have been stored. Send it again, same id."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    retry_after_s: float = 0.0
+    body: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_stored(self) -> bool:
+        return self.status == 202
+
+    @property
+    def is_temporary(self) -> bool:
+        """Too busy, or broken: the same batch may be accepted later."""
+        return self.status == 429 or self.status >= 500
+
+
+class Transport:
+    """Used by the sender's thread only."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self._url = url.rstrip("/") + "/v1/samples"
+        self._headers = {
+            "Authorization": f"Bearer {api_key}",
+            "Content-Type": "application/json",
+            "Content-Encoding": "gzip",
+            "User-Agent": "watchkeeper-sdk",
+        }
+        self._pool = urllib3.PoolManager(num_pools=1, maxsize=1)
+
+    def post(self, body: bytes, timeout_s: float) -> Answer:
+        try:
+            response = self._pool.request(
+                "POST",
+                self._url,
+                body=body,
+                headers=self._headers,
+                timeout=urllib3.Timeout(connect=min(_CONNECT_TIMEOUT_S, timeout_s), read=timeout_s),
+                retries=False,  # retries belong to the sender, which goes on collecting meanwhile
+                redirect=False,  # the key goes to the address it was meant for, nowhere else
+                preload_content=False,
+            )
+            content = response.read(_ANSWER_LIMIT)
+            if len(content) < _ANSWER_LIMIT:
+                response.release_conn()
+            else:
+                response.close()
+        except Exception as error:
+            raise NoAnswerError(type(error).__name__) from None
+        return Answer(
+            status=response.status,
+            retry_after_s=retry_after_s(
+                response.headers.get("Retry-After"), datetime.now(timezone.utc)
+            ),
+            body=_json_object(content),
+        )
+
+    def close(self) -> None:
+        self._pool.clear()
+
+
+def _json_object(content: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
