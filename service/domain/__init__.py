@@ -1,0 +1,1 @@
+"""What Watchkeeper decides, without clock, input or output."""

@@ -1,0 +1,126 @@
+"""What keeps a window from being judged: silence, gaps, unscored samples, too few calls."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from service.domain.alert_windows import events_needed, spell_duration
+from service.domain.slis import Tally
+
+# The first three are blindness, the last is a thin stream.
+Cause = Literal["silence", "gaps", "backlog", "too_few"]
+
+# 0.6 / (1 - 0.8) is a trifle more than 3 in floating point.
+ROUNDING = 1 + 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class SloPolicy:
+    """When there is enough to judge by. Sources: one per line.
+
+    confidence:          one-sided, for every bound; statistics contract, section 2.
+    min_coverage:        least share of the expected time slices that were observed; ditto.
+    max_backlog:         largest share of a window's samples that may await their score; ditto.
+    watermark_allowance: the newest call may always be this old (batching, retries, roll-up).
+    silence_gaps:        ... or this many mean gaps between calls: with random arrivals a longer
+                         pause has probability exp(-7) = 0.0009.
+    """
+
+    confidence: float = 0.99
+    min_coverage: float = 0.9
+    max_backlog: float = 0.1
+    watermark_allowance: timedelta = timedelta(minutes=10)
+    silence_gaps: float = 7.0
+
+
+STANDARD_POLICY = SloPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class WindowReading:
+    """What is known of one window. No expected slices: coverage is not judged."""
+
+    tally: Tally
+    pending: int = 0
+    """Samples of the window that are still to be scored."""
+    observed_slices: int = 0
+    expected_slices: int = 0
+    newest_at: datetime | None = None
+    """Time of the window's newest call, scored or not; None where there is none."""
+
+    @property
+    def coverage(self) -> float:
+        if not self.expected_slices:
+            return 1.0
+        return min(1.0, self.observed_slices / self.expected_slices)
+
+    @property
+    def backlog(self) -> float:
+        samples = self.tally.n + self.pending
+        return self.pending / samples if samples else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Why a window cannot be judged, as a word and as a sentence."""
+
+    cause: Cause
+    reason: str
+
+
+def find_silence(
+    long: WindowReading, length: timedelta, now: datetime, policy: SloPolicy
+) -> Unseen | None:
+    """A pause is too long by the window's own traffic."""
+    if long.newest_at is None:
+        # On a thin stream the shorter windows are often empty; a longer one knows if it is silence.
+        return Unseen("too_few", f"no calls in the last {spell_duration(length)}")
+    mean_gap = length / max(1, long.tally.n + long.pending)
+    allowed = max(policy.watermark_allowance, policy.silence_gaps * mean_gap)
+    age = now - long.newest_at
+    if age <= allowed:
+        return None
+    return Unseen(
+        "silence",
+        f"the newest call is {spell_duration(age)} old; at the traffic of the last "
+        f"{spell_duration(length)} a pause of more than {spell_duration(allowed)} is not expected",
+    )
+
+
+def find_gap(reading: WindowReading, length: timedelta, policy: SloPolicy) -> Unseen | None:
+    """Slices without calls, or samples without scores."""
+    over = f"of the last {spell_duration(length)}"
+    if reading.coverage < policy.min_coverage:
+        return Unseen(
+            "gaps",
+            f"only {reading.observed_slices} of the {reading.expected_slices} time slices {over} "
+            f"were observed ({reading.coverage:.0%}; {policy.min_coverage:.0%} are needed)",
+        )
+    if reading.backlog > policy.max_backlog:
+        return Unseen(
+            "backlog",
+            f"{reading.pending} of the {reading.tally.n + reading.pending} samples {over} are not "
+            f"scored yet ({reading.backlog:.0%}; at most {policy.max_backlog:.0%} may be)",
+        )
+    return None
+
+
+def find_emptiness(short: WindowReading, length: timedelta) -> Unseen | None:
+    """A short window without a call is neither evidence for nor against."""
+    if short.tally.n:
+        return None
+    return Unseen("too_few", f"nothing to judge by in the last {spell_duration(length)}")
+
+
+def find_starvation(
+    fires_at: float, effective_n: float, length: timedelta, policy: SloPolicy
+) -> Unseen | None:
+    """Fewer calls than the lower bound could ever exceed the threshold with."""
+    needed = events_needed(fires_at, policy.confidence) if fires_at < 1 else None
+    if needed is not None and effective_n * ROUNDING >= needed:
+        return None
+    need = f"this tier needs {needed} to fire at all" if needed else "this tier can never fire"
+    return Unseen(
+        "too_few",
+        f"{effective_n:.3g} calls' worth of evidence in the last {spell_duration(length)}; {need}",
+    )

@@ -1,0 +1,63 @@
+"""Scores of samples, and the counts that they add to."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from service.domain.slis import Tally
+
+EVALUATOR_ERROR = "evaluator_error"
+"""The label of a score that could not be given because its evaluator raised."""
+
+
+class SliSlice(NamedTuple):
+    """What scores are counted by, beside their app; ordered, so that writers lock in one order."""
+
+    minute: datetime
+    environment: str
+    task: str
+    release: str
+    model: str
+    prompt_version: str
+    evaluator: str
+    evaluator_version: str
+
+
+class Stream(NamedTuple):
+    """The scores of one evaluator version on one task: what a drift test watches."""
+
+    app_id: int
+    environment: str
+    task: str
+    evaluator: str
+    evaluator_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewScore:
+    """One evaluator's answer on one sample; `value` is None where the evaluator failed.
+
+    `passed` is None where no pass rule applies: such a score is kept, and watched for drift, but
+    no quality SLI counts it. `weight` is 1 / (keep probability x scoring probability).
+    """
+
+    sample_id: UUID
+    called_at: datetime
+    slice: SliSlice
+    value: float | None
+    passed: bool | None
+    label: str
+    explanation: str
+    weight: float
+
+
+def tally_by_slice(scores: Iterable[NewScore]) -> dict[SliSlice, Tally]:
+    """What these scores add to the SLI counts of their minutes."""
+    tallies: dict[SliSlice, Tally] = {}
+    for score in scores:
+        if score.value is not None and score.passed is not None:
+            one = Tally.from_score(score.value, score.weight, bad=not score.passed)
+            tallies[score.slice] = tallies.get(score.slice, Tally.ZERO) + one
+    return tallies
