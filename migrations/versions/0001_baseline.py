@@ -1,0 +1,429 @@
+"""The whole schema, as of the first version. Where it is described: `service/store/tables.py`.
+
+Revision ID: 0001
+Revises:
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "call_counts",
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("minute", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("prompt_version", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cost_usd", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "app_id",
+            "minute",
+            "environment",
+            "task",
+            "release",
+            "model",
+            "prompt_version",
+            "outcome",
+            name=op.f("pk_call_counts"),
+        ),
+        postgresql_partition_by="RANGE (minute)",
+    )
+    op.create_table(
+        "channels",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_channels")),
+        sa.UniqueConstraint("name", name=op.f("uq_channels_name")),
+    )
+    op.create_table(
+        "drift_counts",
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reference_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("bin", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("w", sa.Double(), nullable=False),
+        sa.Column("w2", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "app_id", "hour", "reference_id", "bin", name=op.f("pk_drift_counts")
+        ),
+        postgresql_partition_by="RANGE (hour)",
+    )
+    op.create_table(
+        "drift_references",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("app_id", sa.BigInteger(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("evaluator", sa.Text(), nullable=False),
+        sa.Column("evaluator_version", sa.Text(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("bins", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("replaced_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_drift_references")),
+    )
+    op.create_index(
+        "uq_drift_references_active",
+        "drift_references",
+        ["app_id", "environment", "task", "evaluator", "evaluator_version"],
+        unique=True,
+        postgresql_where=sa.text("replaced_at IS NULL"),
+    )
+    op.create_table(
+        "drift_states",
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("evaluator", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("sentence", sa.Text(), nullable=False),
+        sa.Column("verdict", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("evaluated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "status IN ('firing', 'healthy', 'unknown')", name=op.f("ck_drift_states_status")
+        ),
+        sa.PrimaryKeyConstraint(
+            "app_id", "environment", "task", "evaluator", name=op.f("pk_drift_states")
+        ),
+    )
+    op.create_table(
+        "incidents",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=False),
+        sa.Column("app_id", sa.BigInteger(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("summary", sa.Text(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("acknowledged_by", sa.Text(), nullable=True),
+        sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("resolved_by", sa.Text(), nullable=True),
+        sa.CheckConstraint("severity IN ('page', 'ticket')", name=op.f("ck_incidents_severity")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
+    )
+    op.create_index(
+        "ix_incidents_app_id_opened_at", "incidents", ["app_id", "opened_at"], unique=False
+    )
+    op.create_index(
+        "one_unresolved_incident_per_problem",
+        "incidents",
+        ["problem"],
+        unique=True,
+        postgresql_where=sa.text("resolved_at IS NULL"),
+    )
+    op.create_table(
+        "ingest_batches",
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("batch_id", sa.Uuid(), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("app_id", "batch_id", name=op.f("pk_ingest_batches")),
+    )
+    op.create_index(
+        "ix_ingest_batches_received_at", "ingest_batches", ["received_at"], unique=False
+    )
+    op.create_table(
+        "samples",
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("called_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sample_id", sa.Uuid(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("prompt_version", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("error_type", sa.Text(), nullable=True),
+        sa.Column("prompt", sa.Text(), nullable=True),
+        sa.Column("response", sa.Text(), nullable=True),
+        sa.Column("reference", sa.Text(), nullable=True),
+        sa.Column("latency_ms", sa.Double(), nullable=True),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("cost_usd", sa.Double(), nullable=True),
+        sa.Column("finish_reason", sa.Text(), nullable=True),
+        sa.Column("session_id", sa.Text(), nullable=True),
+        sa.Column("user_id", sa.Text(), nullable=True),
+        sa.Column("keep_probability", sa.Double(), nullable=False),
+        sa.Column("attributes", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("app_id", "called_at", "sample_id", name=op.f("pk_samples")),
+        postgresql_partition_by="RANGE (called_at)",
+    )
+    op.create_table(
+        "scores",
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("called_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sample_id", sa.Uuid(), nullable=False),
+        sa.Column("evaluator", sa.Text(), nullable=False),
+        sa.Column("evaluator_version", sa.Text(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("value", sa.Double(), nullable=True),
+        sa.Column("passed", sa.Boolean(), nullable=True),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("explanation", sa.Text(), nullable=False),
+        sa.Column("weight", sa.Double(), nullable=False),
+        sa.Column("scored_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "app_id",
+            "called_at",
+            "sample_id",
+            "evaluator",
+            "evaluator_version",
+            name=op.f("pk_scores"),
+        ),
+        postgresql_partition_by="RANGE (called_at)",
+    )
+    op.create_index(
+        "ix_scores_stream",
+        "scores",
+        ["app_id", "environment", "task", "evaluator", "called_at"],
+        unique=False,
+    )
+    op.create_table(
+        "scoring_jobs",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("app_id", sa.BigInteger(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("called_ats", sa.ARRAY(sa.DateTime(timezone=True)), nullable=False),
+        sa.Column("sample_ids", sa.ARRAY(sa.Uuid()), nullable=False),
+        sa.Column("sample_count", sa.Integer(), nullable=False),
+        sa.Column("first_called_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_called_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("lease_token", sa.Uuid(), nullable=True),
+        sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_scoring_jobs")),
+    )
+    op.create_index(
+        "ix_scoring_jobs_backlog", "scoring_jobs", ["app_id", "task", "environment"], unique=False
+    )
+    op.create_index(
+        "ix_scoring_jobs_claimable",
+        "scoring_jobs",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("failed_at IS NULL"),
+    )
+    op.create_table(
+        "sli_minutes",
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("minute", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("prompt_version", sa.Text(), nullable=False),
+        sa.Column("evaluator", sa.Text(), nullable=False),
+        sa.Column("evaluator_version", sa.Text(), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("w", sa.Double(), nullable=False),
+        sa.Column("w2", sa.Double(), nullable=False),
+        sa.Column("wx", sa.Double(), nullable=False),
+        sa.Column("wx2", sa.Double(), nullable=False),
+        sa.Column("bad_n", sa.BigInteger(), nullable=False),
+        sa.Column("bad_w", sa.Double(), nullable=False),
+        sa.Column("bad_w2", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "app_id",
+            "minute",
+            "environment",
+            "task",
+            "release",
+            "model",
+            "prompt_version",
+            "evaluator",
+            "evaluator_version",
+            name=op.f("pk_sli_minutes"),
+        ),
+        postgresql_partition_by="RANGE (minute)",
+    )
+    op.create_table(
+        "slo_states",
+        sa.Column("slo_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("sentence", sa.Text(), nullable=False),
+        sa.Column("verdict", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("evaluated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "status IN ('firing', 'healthy', 'unknown')", name=op.f("ck_slo_states_status")
+        ),
+        sa.PrimaryKeyConstraint("slo_id", name=op.f("pk_slo_states")),
+    )
+    op.create_table(
+        "teams",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_teams")),
+        sa.UniqueConstraint("name", name=op.f("uq_teams_name")),
+    )
+    op.create_table(
+        "alerts",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("incident_id", sa.BigInteger(), nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("sentence", sa.Text(), nullable=False),
+        sa.Column("evidence", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("cleared_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["incident_id"], ["incidents.id"], name=op.f("fk_alerts_incident_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
+    )
+    op.create_index(op.f("ix_alerts_incident_id"), "alerts", ["incident_id"], unique=False)
+    op.create_index(
+        "one_uncleared_alert_per_source",
+        "alerts",
+        ["source"],
+        unique=True,
+        postgresql_where=sa.text("cleared_at IS NULL"),
+    )
+    op.create_table(
+        "apps",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("display_name", sa.Text(), nullable=False),
+        sa.Column("team_id", sa.BigInteger(), nullable=False),
+        sa.Column("simulated", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["team_id"], ["teams.id"], name=op.f("fk_apps_team_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_apps")),
+        sa.UniqueConstraint("name", name=op.f("uq_apps_name")),
+    )
+    op.create_table(
+        "incident_events",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("incident_id", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("evidence", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["incident_id"], ["incidents.id"], name=op.f("fk_incident_events_incident_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_events")),
+    )
+    op.create_index(
+        op.f("ix_incident_events_incident_id"), "incident_events", ["incident_id"], unique=False
+    )
+    op.create_table(
+        "notifications",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("incident_id", sa.BigInteger(), nullable=False),
+        sa.Column("channel_id", sa.BigInteger(), nullable=False),
+        sa.Column("dedup_key", sa.Text(), nullable=False),
+        sa.Column("payload", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["incident_id"], ["incidents.id"], name=op.f("fk_notifications_incident_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notifications")),
+        sa.UniqueConstraint(
+            "channel_id", "dedup_key", name=op.f("uq_notifications_channel_id_dedup_key")
+        ),
+    )
+    op.create_index(
+        "ix_notifications_due",
+        "notifications",
+        ["next_attempt_at"],
+        unique=False,
+        postgresql_where=sa.text("delivered_at IS NULL AND failed_at IS NULL"),
+    )
+    op.create_index(
+        op.f("ix_notifications_incident_id"), "notifications", ["incident_id"], unique=False
+    )
+    op.create_table(
+        "api_keys",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("app_id", sa.BigInteger(), nullable=False),
+        sa.Column("key_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("prefix", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_api_keys_app_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
+        sa.UniqueConstraint("key_hash", name=op.f("uq_api_keys_key_hash")),
+    )
+    op.create_table(
+        "app_channels",
+        sa.Column("app_id", sa.BigInteger(), nullable=False),
+        sa.Column("channel_id", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_app_channels_app_id")),
+        sa.ForeignKeyConstraint(
+            ["channel_id"], ["channels.id"], name=op.f("fk_app_channels_channel_id")
+        ),
+        sa.PrimaryKeyConstraint("app_id", "channel_id", name=op.f("pk_app_channels")),
+    )
+    op.create_table(
+        "slos",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("app_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("display_name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("evaluator", sa.Text(), nullable=True),
+        sa.Column("objective", sa.Double(), nullable=False),
+        sa.Column("window", sa.Interval(), nullable=False),
+        sa.Column("tiers", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "(kind = 'quality' AND evaluator IS NOT NULL)"
+            " OR (kind = 'availability' AND evaluator IS NULL)",
+            name=op.f("ck_slos_kind"),
+        ),
+        sa.CheckConstraint("objective > 0 AND objective < 1", name=op.f("ck_slos_objective")),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_slos_app_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_slos")),
+        sa.UniqueConstraint("app_id", "name", name=op.f("uq_slos_app_id_name")),
+    )
+    op.create_table(
+        "tasks",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("app_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column(
+            "contract", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.Column("evaluators", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("drift_evaluators", sa.ARRAY(sa.Text()), nullable=False),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_tasks_app_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
+        sa.UniqueConstraint("app_id", "name", name=op.f("uq_tasks_app_id_name")),
+    )
+

@@ -1,0 +1,66 @@
+"""Settings: the only place that reads the process environment (`WATCHKEEPER_*`)."""
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field, PostgresDsn, SecretStr, TypeAdapter, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _default_data_dir() -> Path:
+    # PostgreSQL refuses to run as root, and the account it then runs as cannot enter /root.
+    if os.name == "posix" and os.geteuid() == 0:
+        return Path("/var/lib/watchkeeper")
+    return Path(platformdirs.user_data_dir("watchkeeper"))
+
+
+class Settings(BaseSettings):
+    """Everything that an operator can set, with its unit in its name."""
+
+    model_config = SettingsConfigDict(env_prefix="WATCHKEEPER_", frozen=True)
+
+    database_url: SecretStr | None = None
+    """Any PostgreSQL >= 15. Unset: an embedded server in `data_dir`."""
+    data_dir: Path = Field(default_factory=_default_data_dir)
+    public_url: str = "http://127.0.0.1:8000"
+    """Where people reach the pages; used in messages."""
+
+    max_body_bytes: int = Field(default=20_000_000, gt=0)
+    """Of one request, after decompression."""
+    max_samples_per_batch: int = Field(default=5_000, gt=0)
+
+    samples_retention_days: int = Field(default=35, ge=1)
+    scores_retention_days: int = Field(default=90, ge=1)
+    counts_retention_days: int = Field(default=400, ge=1)
+
+    scoring_lease_s: int = Field(default=60, ge=1)
+    """How long a worker may hold a scoring job before another one takes it over."""
+    drift_reference_days: int = Field(default=7, ge=1)
+    """The first days of a stream that its reference is built from; more where 1,000 scores take
+    longer. A week holds every weekday once."""
+    expected_false_drift_incidents_per_quarter: float = Field(default=0.05, gt=0, lt=1)
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            TypeAdapter(PostgresDsn).validate_python(value.get_secret_value())
+        return value
+
+    @property
+    def samples_retention(self) -> timedelta:
+        """How long prompts and answers are kept, and how far back samples are taken in."""
+        return timedelta(days=self.samples_retention_days)
+
+    @property
+    def scoring_lease(self) -> timedelta:
+        """See `scoring_lease_s`."""
+        return timedelta(seconds=self.scoring_lease_s)
+
+
+def environment() -> Mapping[str, str]:
+    """The process environment, for `${VAR}` in declarations."""
+    return os.environ

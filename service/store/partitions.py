@@ -1,0 +1,132 @@
+"""Partitions of the growing tables: made before they are needed, dropped when their time is over.
+
+A partition is made as a table of its own and then attached, which does not lock out readers and
+writers of its siblings as `CREATE TABLE ... PARTITION OF` would.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import Connection, Engine, Table, bindparam, text
+
+from service.settings import Settings
+from service.store import locks, tables
+
+_AHEAD = timedelta(days=2)
+_PARTITIONS_LOCK = "partitions"
+
+
+@dataclass(frozen=True)
+class Partitioning:
+    """How one growing table is cut, and which setting says how long its rows are kept."""
+
+    table: Table
+    every: Literal["day", "month"]
+    retention_setting: str
+
+    def start_of(self, instant: datetime) -> datetime:
+        """The beginning of the partition that holds `instant`."""
+        midnight = instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return midnight if self.every == "day" else midnight.replace(day=1)
+
+    def end_of(self, start: datetime) -> datetime:
+        """The end (exclusive) of the partition that begins at `start`."""
+        if self.every == "day":
+            return start + timedelta(days=1)
+        return (start + timedelta(days=32)).replace(day=1)
+
+    def name_of(self, start: datetime) -> str:
+        """The partition's table name; the date in it sorts and parses."""
+        return f"{self.table.name}_p{start:%Y%m%d}"
+
+    def start_from(self, name: str) -> datetime:
+        """The inverse of `name_of`."""
+        return datetime.strptime(name[-8:], "%Y%m%d").replace(tzinfo=UTC)
+
+
+PARTITIONINGS: tuple[Partitioning, ...] = (
+    Partitioning(tables.samples, "day", "samples_retention_days"),
+    Partitioning(tables.scores, "day", "scores_retention_days"),
+    Partitioning(tables.call_counts, "month", "counts_retention_days"),
+    Partitioning(tables.sli_minutes, "month", "counts_retention_days"),
+    Partitioning(tables.drift_counts, "month", "counts_retention_days"),
+)
+
+
+def ensure(engine: Engine, instants: Iterable[datetime]) -> None:
+    """Make every partition that rows at these instants need; in a transaction of its own."""
+    distinct = list(instants)
+    if not distinct:
+        return
+    wanted = {
+        p.name_of(start): (p, start)
+        for p in PARTITIONINGS
+        for start in {p.start_of(instant) for instant in distinct}
+    }
+    with engine.begin() as connection:
+        missing = wanted.keys() - _existing(connection, list(wanted))
+        if not missing:
+            return
+        locks.hold(connection, _PARTITIONS_LOCK)
+        # Read again: somebody else may have made them while we waited for the lock.
+        for name in sorted(missing - _existing(connection, list(missing))):
+            partitioning, start = wanted[name]
+            _make(connection, partitioning, start)
+
+
+def make_ahead(engine: Engine, *, now: datetime | None = None) -> None:
+    """Make today's partitions and those of the coming days."""
+    today = now or datetime.now(UTC)
+    ensure(engine, [today, today + _AHEAD / 2, today + _AHEAD])
+
+
+def drop_expired(engine: Engine, settings: Settings, *, now: datetime) -> list[str]:
+    """Drop the partitions whose newest row is past its retention; returns their names."""
+    dropped = []
+    for partitioning in PARTITIONINGS:
+        # A day's grace: rows are accepted up to the very edge of the retention.
+        days = getattr(settings, partitioning.retention_setting) + 1
+        horizon = now - timedelta(days=days)
+        for name in _attached(engine, partitioning):
+            if partitioning.end_of(partitioning.start_from(name)) <= horizon:
+                with engine.begin() as connection:
+                    locks.hold(connection, _PARTITIONS_LOCK)
+                    connection.execute(text(f'DROP TABLE IF EXISTS "{name}"'))
+                dropped.append(name)
+    return dropped
+
+
+def _existing(connection: Connection, names: list[str]) -> set[str]:
+    rows = connection.execute(
+        text("SELECT relname FROM pg_class WHERE relname IN :names AND relispartition").bindparams(
+            bindparam("names", expanding=True)
+        ),
+        {"names": names},
+    )
+    return set(rows.scalars())
+
+
+def _attached(engine: Engine, partitioning: Partitioning) -> list[str]:
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+                " WHERE i.inhparent = to_regclass(:parent) ORDER BY c.relname"
+            ),
+            {"parent": partitioning.table.name},
+        )
+        return list(rows.scalars())
+
+
+def _make(connection: Connection, partitioning: Partitioning, start: datetime) -> None:
+    parent, name = partitioning.table.name, partitioning.name_of(start)
+    end = partitioning.end_of(start)
+    connection.execute(text(f'CREATE TABLE "{name}" (LIKE "{parent}" INCLUDING ALL)'))
+    connection.execute(
+        text(
+            f'ALTER TABLE "{parent}" ATTACH PARTITION "{name}"'
+            f" FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')"
+        )
+    )

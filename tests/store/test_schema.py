@@ -1,0 +1,29 @@
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, text
+
+from service.store.schema import SchemaBehindError, migrate, require_current
+from service.store.tables import metadata
+
+
+def test_the_migrations_create_exactly_the_tables_that_the_code_declares(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={"include_name": lambda name, kind, _: kind != "table" or name in metadata.tables},
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_a_database_that_is_behind_is_refused_with_what_to_run(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM alembic_version"))
+    with pytest.raises(SchemaBehindError, match="Run: watchkeeper migrate"):
+        require_current(engine)
+
+
+def test_migrating_a_current_database_changes_nothing(engine: Engine) -> None:
+    reached = migrate(engine)
+    require_current(engine)
+    assert migrate(engine) == reached
