@@ -1,0 +1,29 @@
+"""Create an API key for an app."""
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from service.domain.api_keys import ApiKey
+from service.errors import NotFoundError
+from service.store.apps import add_api_key, find_app, list_apps
+
+
+class UnknownAppError(NotFoundError):
+    """There is no such app."""
+
+
+def create_api_key(engine: Engine, app_name: str, *, now: datetime) -> ApiKey:
+    """A new key; this is the only time that it can be seen."""
+    key = ApiKey.from_random(secrets.token_urlsafe(32))
+    with engine.begin() as connection:
+        app = find_app(connection, app_name)
+        if app is None:
+            known = ", ".join(known.name for known in list_apps(connection)) or "none yet"
+            raise UnknownAppError(
+                f"There is no app '{app_name}'; declare it with: watchkeeper apply -f DIR. "
+                f"Known apps: {known}"
+            )
+        add_api_key(connection, app_id=app.id, key_hash=key.hash, prefix=key.shown, now=now)
+    return key
