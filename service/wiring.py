@@ -1,0 +1,66 @@
+"""Puts the parts together: the only module that knows them all."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse
+from sqlalchemy import Engine, text
+
+from evaluators import registry
+
+from service.api import incidents, problems, samples
+from service.api.bodies import LimitBodies
+from service.api.dependencies import Resources, WithResources
+from service.api.openapi import describe
+from service.api.schemas.samples import BatchIn
+from service.jobs.timetable import Bench
+from service.notify.webhook import WebhookSender
+from service.settings import Settings
+
+
+def utc_now() -> datetime:
+    """The clock of a running service."""
+    return datetime.now(UTC)
+
+
+def build_api(
+    engine: Engine, settings: Settings, *, clock: Callable[[], datetime] = utc_now
+) -> FastAPI:
+    """The HTTP application: JSON edge and pages."""
+    app = FastAPI(title="Watchkeeper", version="0.1.0", docs_url="/docs", redoc_url=None)
+    app.state.resources = Resources(engine, settings, clock)
+    problems.install(app)
+    app.add_middleware(LimitBodies, max_bytes=settings.max_body_bytes)
+    app.include_router(samples.router)
+    app.include_router(incidents.router)
+    app.add_api_route("/healthz", _alive, include_in_schema=False)
+    app.add_api_route("/readyz", _ready, include_in_schema=False)
+    describe(app, BatchIn)
+    return app
+
+
+@contextmanager
+def open_bench(
+    engine: Engine, settings: Settings, *, clock: Callable[[], datetime] = utc_now
+) -> Iterator[Bench]:
+    """What a worker works with."""
+    with closing(WebhookSender()) as webhook:
+        yield Bench(
+            engine=engine,
+            registry=registry.load(),
+            senders={"webhook": webhook},
+            settings=settings,
+            clock=clock,
+        )
+
+
+def _alive() -> PlainTextResponse:
+    return PlainTextResponse("alive\n")
+
+
+def _ready(resources: WithResources) -> PlainTextResponse:
+    with resources.engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    return PlainTextResponse("ready\n")
