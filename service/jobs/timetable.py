@@ -1,0 +1,110 @@
+"""What a worker does, and how often: every trigger of the service in one table."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from threading import Event
+
+import structlog
+from sqlalchemy import Engine
+
+from evaluators.registry import Registry
+from service import telemetry
+from service.flows.deliver_notifications import deliver_notifications
+from service.flows.detect_drift import detect_drift
+from service.flows.evaluate_slos import evaluate_slos
+from service.flows.score_samples import score_samples
+from service.flows.trim_storage import trim_storage
+from service.notify.contract import Sender
+from service.settings import Settings
+from service.store import locks, scoring_jobs
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What the jobs of one worker work with."""
+
+    engine: Engine
+    registry: Registry
+    senders: Mapping[str, Sender]
+    settings: Settings
+    clock: Callable[[], datetime]
+    stopping: Event = field(default_factory=Event)
+    """Set when the worker is asked to stop; long jobs look at it between two steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One line of the timetable.
+
+    exclusive: Only one worker at a time, by an advisory lock. The others claim their work row by
+        row and may run anywhere at once.
+    """
+
+    name: str
+    every: timedelta
+    exclusive: bool
+    run: Callable[[Bench], None]
+
+
+def _score(bench: Bench) -> None:
+    while not bench.stopping.is_set() and score_samples(
+        bench.engine, bench.registry, clock=bench.clock, lease=bench.settings.scoring_lease
+    ):
+        pass
+    with bench.engine.connect() as connection:
+        telemetry.scoring_backlog.set(scoring_jobs.read_backlog(connection).samples)
+
+
+def _evaluate(bench: Bench) -> None:
+    evaluate_slos(bench.engine, bench.registry, now=bench.clock())
+
+
+def _detect(bench: Bench) -> None:
+    detect_drift(bench.engine, bench.registry, bench.settings, now=bench.clock())
+
+
+def _deliver(bench: Bench) -> None:
+    deliver_notifications(
+        bench.engine,
+        bench.senders,
+        clock=bench.clock,
+        public_url=bench.settings.public_url,
+        is_stopping=bench.stopping.is_set,
+    )
+
+
+def _trim(bench: Bench) -> None:
+    trim_storage(bench.engine, bench.settings, now=bench.clock())
+
+
+TIMETABLE: tuple[Job, ...] = (
+    Job("score_samples", timedelta(seconds=1), exclusive=False, run=_score),
+    Job("deliver_notifications", timedelta(seconds=2), exclusive=False, run=_deliver),
+    # A page's detection time is minutes (the shortest window is 5): this adds little to it.
+    Job("evaluate_slos", timedelta(seconds=15), exclusive=True, run=_evaluate),
+    # Drift is judged by the hour; a minute is soon enough.
+    Job("detect_drift", timedelta(minutes=1), exclusive=True, run=_detect),
+    Job("trim_storage", timedelta(hours=1), exclusive=True, run=_trim),
+)
+
+
+def run_once(job: Job, bench: Bench) -> None:
+    """Run the job, unless it is exclusive and runs somewhere else; its errors end here."""
+    try:
+        with telemetry.job_seconds.labels(job.name).time():
+            if job.exclusive:
+                with (
+                    bench.engine.connect() as connection,
+                    locks.exclusive_or_skip(connection, f"job/{job.name}") as held,
+                ):
+                    if held:
+                        job.run(bench)
+            else:
+                job.run(bench)
+    except Exception as error:
+        # The next turn tries again; a worker that gives up is worse than one that complains.
+        telemetry.job_failures.labels(job.name).inc()
+        _log.error("job_failed", job=job.name, **telemetry.described(error))

@@ -1,0 +1,40 @@
+"""The worker process: the timetable, run by APScheduler until somebody says stop."""
+
+import signal
+from threading import Event
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from service.jobs.timetable import TIMETABLE, Bench, run_once
+
+_log = structlog.get_logger()
+
+
+def run_worker(bench: Bench, *, stop: Event | None = None) -> None:
+    """Work until SIGTERM, SIGINT or `stop`; a job that has begun is finished."""
+    stopping = stop or Event()
+    if stop is None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+    scheduler = BackgroundScheduler(
+        timezone="UTC",
+        executors={"default": ThreadPoolExecutor(len(TIMETABLE))},
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+    )
+    for job in TIMETABLE:
+        scheduler.add_job(
+            run_once,
+            "interval",
+            seconds=job.every.total_seconds(),
+            args=(job, bench),
+            id=job.name,
+            next_run_time=bench.clock(),
+        )
+    scheduler.start()
+    _log.info("worker_started", jobs=[job.name for job in TIMETABLE])
+    stopping.wait()
+    bench.stopping.set()
+    scheduler.shutdown(wait=True)
+    _log.info("worker_stopped")

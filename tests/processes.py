@@ -1,0 +1,49 @@
+"""Our commands as real processes, for tests that kill them."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from tests.waiting import wait_for
+
+
+def free_port() -> int:
+    """A port that nobody listens on right now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def start(*command: str, **settings: str) -> subprocess.Popen[bytes]:
+    """A `watchkeeper` command; whoever starts it stops it."""
+    return subprocess.Popen([sys.executable, "-m", "service", *command], env=os.environ | settings)
+
+
+@contextmanager
+def running(*command: str, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A `watchkeeper` command for the length of the block."""
+    process = start(*command, **settings)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def start_api(port: int, **settings: str) -> subprocess.Popen[bytes]:
+    """`watchkeeper serve`, ready to answer."""
+    process = start("serve", "--port", str(port), **settings)
+    wait_for(lambda: _is_ready(port, process), what=f"the API on port {port}")
+    return process
+
+
+def _is_ready(port: int, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, "the API ended by itself"
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+    except httpx.HTTPError:
+        return False
