@@ -27,6 +27,8 @@ NO_ANSWER = Score(0.0, "no_answer", "the pattern finds no answer in the response
 
 
 class ExpectedAnswerConfig(EvaluatorConfig):
+    """Where the answer is in the response, and when it equals the reference."""
+
     pattern: str = Field(max_length=1_000)
     """A regular expression with one group, or with one that is named `answer`."""
     take: Literal["first", "last"] = "last"

@@ -52,6 +52,7 @@ def refuse_endless(pattern: str) -> None:
 
 
 def parse(pattern: str) -> Any:
+    """The pattern as the parser of `re` sees it; ValueError where it is none."""
     try:
         return _parser.parse(pattern)
     except (re.error, OverflowError, RecursionError) as error:

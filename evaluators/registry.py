@@ -84,6 +84,8 @@ class Entry:
 
 
 class Registry:
+    """The evaluators that are installed, by name; `load` finds them."""
+
     def __init__(self, entries: Mapping[str, Entry]) -> None:
         self._entries = dict(entries)
 

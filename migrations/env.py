@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Engine
 
-from service.settings import Settings
+from service.settings import read_settings
 from service.store.engine import connect_engine
 from service.store.tables import metadata
 
@@ -21,5 +21,5 @@ handed_over = context.config.attributes.get("engine")
 if handed_over is not None:
     _upgrade(handed_over)
 else:
-    with connect_engine(Settings()) as own:
+    with connect_engine(read_settings()) as own:
         _upgrade(own)

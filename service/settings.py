@@ -6,8 +6,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import platformdirs
-from pydantic import Field, PostgresDsn, SecretStr, TypeAdapter, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.errors import InvalidInputError
+
+_POSTGRES_SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
+
+
+class InvalidSettingsError(InvalidInputError):
+    """A setting cannot be used; correct it in the environment."""
 
 
 def _default_data_dir() -> Path:
@@ -20,7 +28,9 @@ def _default_data_dir() -> Path:
 class Settings(BaseSettings):
     """Everything that an operator can set, with its unit in its name."""
 
-    model_config = SettingsConfigDict(env_prefix="WATCHKEEPER_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="WATCHKEEPER_", frozen=True, hide_input_in_errors=True
+    )
 
     database_url: SecretStr | None = None
     """Any PostgreSQL >= 15. Unset: an embedded server in `data_dir`."""
@@ -46,8 +56,8 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            TypeAdapter(PostgresDsn).validate_python(value.get_secret_value())
+        if value is not None and not value.get_secret_value().startswith(_POSTGRES_SCHEMES):
+            raise ValueError("must be like postgresql://user:password@host:5432/database")
         return value
 
     @property
@@ -59,6 +69,22 @@ class Settings(BaseSettings):
     def scoring_lease(self) -> timedelta:
         """See `scoring_lease_s`."""
         return timedelta(seconds=self.scoring_lease_s)
+
+
+def read_settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        InvalidSettingsError: naming every variable that is wrong, without its value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = [
+            f"WATCHKEEPER_{str(fault['loc'][0]).upper()}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_input=False)
+        ]
+        raise InvalidSettingsError("; ".join(faults)) from None
 
 
 def environment() -> Mapping[str, str]:

@@ -5,12 +5,12 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import Engine, text
 
 from evaluators import registry
-
-from service.api import incidents, problems, samples
+from service.api import incidents, problems, reports, samples
 from service.api.bodies import LimitBodies
 from service.api.dependencies import Resources, WithResources
 from service.api.openapi import describe
@@ -18,6 +18,7 @@ from service.api.schemas.samples import BatchIn
 from service.jobs.timetable import Bench
 from service.notify.webhook import WebhookSender
 from service.settings import Settings
+from service.web import pages
 
 
 def utc_now() -> datetime:
@@ -35,8 +36,11 @@ def build_api(
     app.add_middleware(LimitBodies, max_bytes=settings.max_body_bytes)
     app.include_router(samples.router)
     app.include_router(incidents.router)
+    app.include_router(reports.router)
+    app.include_router(pages.router)
     app.add_api_route("/healthz", _alive, include_in_schema=False)
     app.add_api_route("/readyz", _ready, include_in_schema=False)
+    app.add_api_route("/metrics", _metrics, include_in_schema=False)
     describe(app, BatchIn)
     return app
 
@@ -54,6 +58,10 @@ def open_bench(
             settings=settings,
             clock=clock,
         )
+
+
+def _metrics() -> Response:
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _alive() -> PlainTextResponse:

@@ -14,5 +14,5 @@ def wait_for(condition: Callable[[], Found], *, within_s: float = 30, what: str)
     pause = threading.Event()
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {within_s} s in vain for: {what}"
-        pause.wait(0.02)
+        pause.wait(0.05)
     return found

@@ -96,12 +96,14 @@ def test_a_full_batch_leaves_by_itself(server, client):
     for _ in range(10):
         wk.record(task="t")
     server.wait_for(lambda: len(server.samples) == 10)
+    assert len(server.requests) == 1
 
 
 def test_a_part_of_a_batch_leaves_after_the_interval(server, client):
     wk = client(flush_interval=0.05)
     wk.record(task="t")
     server.wait_for(lambda: len(server.samples) == 1)
+    assert server.samples[0]["task"] == "t"
 
 
 def test_flush_without_calls_has_nothing_to_wait_for(server, client):

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
+from service import telemetry
 from service.api.bodies import read_body
 from service.api.dependencies import Caller, Resources, WithResources
 from service.api.openapi import json_body_of, problems_of
@@ -46,4 +47,6 @@ def _ingest(body: bytes, caller: App, resources: Resources) -> ReceiptOut:
         now=resources.clock(),
         retention=resources.settings.samples_retention,
     )
+    for outcome in ("accepted", "duplicate", "rejected"):
+        telemetry.ingested_samples.labels(outcome).inc(getattr(receipt, outcome))
     return ReceiptOut.model_validate(receipt)

@@ -18,6 +18,8 @@ MAX_BURN_SHARE = 0.6
 # A slower burn than this leaves a budget over at the end of its window: nothing to alert on.
 # (Not 1: the Workbook's last tier has 0.933 on a window of 28 days.)
 LEAST_FACTOR = 0.9
+# 0.6 / (1 - 0.8) is a trifle more than 3 in floating point, 1 / (1 - 0.8) a trifle less than 5.
+ROUNDING = 1 + 1e-9
 _MINUTE = timedelta(minutes=1)
 
 
@@ -96,14 +98,14 @@ def max_burn(objective: float) -> float:
 
 def reachable(tier: AlertTier, objective: float) -> bool:
     """Whether a total failure would fire the tier."""
-    return tier.firing_ratio(objective) < 1
+    return tier.firing_ratio(objective) * ROUNDING < 1
 
 
 def propose_catalogue(objective: float, window: timedelta) -> Catalogue:
     """A catalogue that works for this objective: the standard one where all of it can fire.
 
     Else the ladder of factors is compressed linearly, its fastest tier to 0.6 of the maximum burn,
-    its slowest left alone, and each tier keeps its budget share: long = share * window / factor.
+    its slowest to 1 at most, and each tier keeps its budget share: long = share * window / factor.
     Empty where 0.6 of the maximum burn is no more than sustainable (objectives up to 0.4): such an
     SLO needs tiers chosen by hand, or its indicator turned around.
 
@@ -118,13 +120,14 @@ def propose_catalogue(objective: float, window: timedelta) -> Catalogue:
         return standard
     if cap <= 1:
         return ()
-    shrink = (cap - slowest) / (fastest - slowest)
-    compressed = (
-        _with_factor(tier, max(1.0, slowest + (tier.factor - slowest) * shrink), window)
+    bottom = min(1.0, slowest)
+    shrink = (cap - bottom) / (fastest - slowest)
+    return tuple(
+        tier
+        if tier.factor == bottom
+        else _with_factor(tier, max(1.0, bottom + (tier.factor - slowest) * shrink), window)
         for tier in standard
-        if tier.factor > slowest
     )
-    return (*compressed, *(tier for tier in standard if tier.factor == slowest))
 
 
 def _with_factor(tier: AlertTier, factor: float, window: timedelta) -> AlertTier:
@@ -180,7 +183,7 @@ def expect(
     calls are as good as usual again.
     """
     fires_at = tier.firing_ratio(objective)
-    if fires_at >= 1:
+    if not reachable(tier, objective):
         raise ValueError(f"{tier.key} cannot fire at an objective of {objective:g}")
     usual = 1 - objective if usual_bad_ratio is None else usual_bad_ratio
     return TierExpectation(

@@ -4,14 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from service.domain.alert_windows import events_needed, spell_duration
+from service.domain.alert_windows import ROUNDING, events_needed, spell_duration
 from service.domain.slis import Tally
 
 # The first three are blindness, the last is a thin stream.
 Cause = Literal["silence", "gaps", "backlog", "too_few"]
-
-# 0.6 / (1 - 0.8) is a trifle more than 3 in floating point.
-ROUNDING = 1 + 1e-9
 
 
 @dataclass(frozen=True, slots=True)

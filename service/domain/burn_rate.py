@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from service.domain.alert_windows import AlertTier, Severity, spell_duration
+from service.domain.alert_windows import ROUNDING, AlertTier, Severity, spell_duration
 from service.domain.blindness import (
-    ROUNDING,
     STANDARD_POLICY,
     Cause,
     SloPolicy,

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from scipy.special import betaincinv
@@ -164,7 +164,8 @@ def _ceil(count: float) -> int:
 
 def _fault(tally: Tally) -> str:
     """What is impossible about these sums, or nothing."""
-    sums = astuple(tally)
+    parts = ((tally.n, tally.w, tally.w2), (tally.bad_n, tally.bad_w, tally.bad_w2))
+    sums = (*parts[0], *parts[1], tally.wx, tally.wx2)
     if not all(math.isfinite(s) for s in sums):
         return "not finite"
     if any(s < 0 for s in sums):
@@ -174,7 +175,6 @@ def _fault(tally: Tally) -> str:
         for bad, total in ((tally.bad_w, tally.w), (tally.bad_w2, tally.w2))
     ):
         return "more bad than total"
-    parts = ((tally.n, tally.w, tally.w2), (tally.bad_n, tally.bad_w, tally.bad_w2))
     if any((n > 0) != (w > 0) or (w > 0) != (w2 > 0) for n, w, w2 in parts):
         return "rows without weight or weight without rows"
     if not tally.n and (tally.wx or tally.wx2):

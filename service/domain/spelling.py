@@ -15,11 +15,12 @@ def percent(ratio: float | None) -> str:
     """
     if ratio is None:
         return NO_VALUE
+    ratio = round(ratio, 12)  # what lies nearer to 0 or 1 is the noise of floating point
     if ratio in (0, 1):
-        return f"{ratio:.0%}".replace("%", " %")
+        return f"{abs(ratio):.0%}".replace("%", " %")
     distance = min(abs(ratio), abs(1 - ratio))
-    digits = max(1, math.ceil(-math.log10(distance)) - 2)
-    return f"{ratio:.{min(digits, 6)}%}".replace("%", " %").replace("-", "−")
+    digits = max(1, math.ceil(round(-math.log10(distance), 9)) - 2)
+    return f"{ratio:.{digits}%}".replace("%", " %").replace("-", "−")
 
 
 def points(difference: float | None) -> str:

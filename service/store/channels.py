@@ -28,3 +28,8 @@ def put_channel(connection: Connection, channel: Channel) -> int:
     )
     assert channel_id is not None  # noqa: S101 - an upsert returns its row
     return channel_id
+
+
+def list_channel_names(connection: Connection) -> list[str]:
+    """Every channel's name."""
+    return list(connection.scalars(select(channels.c.name).order_by(channels.c.name)))

@@ -12,7 +12,10 @@ from service.wiring import build_api
 from tests.declared import NOW, declare_app
 from tests.serving import serving
 
-CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+CHECKS = (
+    "not_a_server_error,status_code_conformance,"
+    "content_type_conformance,response_schema_conformance"
+)
 
 
 def test_no_endpoint_answers_generated_requests_with_a_server_error(

@@ -71,7 +71,7 @@ def test_an_evaluator_that_keeps_the_contract_passes() -> None:
         (_evaluator(lambda samples: tuple(_right(samples))), "does not return a list"),
         (_evaluator(lambda samples: _right(samples)[1:]), "each has one, or None"),
         (_evaluator(_by_position), "opposite order"),
-        (_evaluator(_each(lambda _: Score(random.random()))), "asked twice"),  # noqa: S311
+        (_evaluator(_each(lambda _: Score(random.random()))), "asked twice"),
     ],
 )
 def test_a_broken_evaluator_is_told_what_it_breaks(evaluator: Any, sentence: str) -> None:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from math import log, log1p
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import betaln
-from scipy.stats import beta
+from scipy.special import betaincinv, betaln
 
 from service.domain.drift.bins import BinCounts, Floats
 
@@ -76,7 +74,7 @@ def upper_bound(shares: SideShares, alpha: float) -> Floats:
     misses = np.maximum(shares.effective_n - k, 0.0)
     # All rows on this side: the Beta degenerates, and the bound is 1.
     certain = misses < 1e-9
-    bound = beta.ppf(1.0 - alpha, k + 1.0, np.where(certain, 1.0, misses))
+    bound = betaincinv(k + 1.0, np.where(certain, 1.0, misses), 1.0 - alpha)
     return np.asarray(np.where(certain, 1.0, bound), dtype=np.float64)
 
 
@@ -90,6 +88,9 @@ def anytime_interval(share: float, effective_n: float, alpha: float) -> tuple[fl
     >>> round(low, 2), round(high, 2)
     (0.34, 0.5)
     """
+    # Imported here: it takes half a second, and every command imports this module.
+    from scipy.optimize import brentq
+
     k, misses = share * effective_n, (1.0 - share) * effective_n
     mixture = float(betaln(k + 0.5, misses + 0.5) - betaln(0.5, 0.5))
 

@@ -1,0 +1,269 @@
+"""The shapes of documents, as people write them: field names, types and limits, no meaning yet."""
+
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from service.specs.durations import parse_duration
+
+
+def _is_duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+def _is_web_address(url: str) -> str:
+    try:
+        address = urlsplit(url)
+        usable = address.scheme in {"http", "https"} and address.hostname and address.port != 0
+    except ValueError:
+        # Its message would quote the address, and with it a token.
+        usable = False
+    if not usable:
+        raise ValueError("allowed: an address that begins with http:// or https://")
+    return url
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Prose = Annotated[str, Field(max_length=10_000)]
+Duration = Annotated[str, AfterValidator(_is_duration)]
+WebAddress = Annotated[str, Field(max_length=2_000), AfterValidator(_is_web_address)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Ratio = Annotated[float, Field(gt=0, lt=1)]
+Percent = Annotated[float, Field(gt=0, lt=100)]
+
+
+class Shape(BaseModel):
+    """Unknown fields are errors, and nothing is converted: "0.8" is no number."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        alias_generator=to_camel,
+        hide_input_in_errors=True,
+    )
+
+
+class Metadata(Shape):
+    """What other documents call the subject of this one."""
+
+    name: Name
+
+
+class TitledMetadata(Metadata):
+    """... and what people call it."""
+
+    display_name: Text | None = None
+
+
+class AppBody(Shape):
+    """`spec` of kind App."""
+
+    team: Name
+    channels: list[Name] = []
+    simulated: bool = False
+
+
+class Passes(Shape):
+    """When a score is good."""
+
+    at_least: Finite | None = None
+    at_most: Finite | None = None
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> "Passes":
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("allowed: atLeast, atMost or both")
+        if None not in (self.at_least, self.at_most) and self.at_least > self.at_most:  # type: ignore[operator]
+            raise ValueError("allowed: atLeast no higher than atMost")
+        return self
+
+
+class EvaluatorBody(Shape):
+    """One evaluator of a task."""
+
+    name: Text
+    config: dict[str, Any] = {}
+    passes: Passes | None = None
+
+
+class TaskBody(Shape):
+    """`spec` of kind Task."""
+
+    app: Name
+    contract: dict[str, Any] | None = None
+    evaluators: list[EvaluatorBody] = []
+    drift: list[Text] = []
+
+
+class ChannelBody(Shape):
+    """`spec` of kind Channel."""
+
+    type: Literal["webhook"]
+    url: WebAddress
+    secret: Annotated[str, Field(min_length=1, max_length=1_000)] | None = None
+
+
+class Measure(Shape):
+    """What a metric counts: `verdict` or `outcome` on `good`, neither on `total`."""
+
+    task: Name
+    environment: Text = "production"
+    evaluator: Text | None = None
+    verdict: Literal["pass"] | None = None
+    outcome: Literal["ok"] | None = None
+
+
+class MetricSource(Shape):
+    """Where a metric comes from: always our own counts."""
+
+    type: Literal["watchkeeper"]
+    spec: Measure
+
+
+class Metric(Shape):
+    """One side of the ratio."""
+
+    metric_source: MetricSource
+
+
+class RatioMetric(Shape):
+    """Good / total."""
+
+    counter: bool = True
+    good: Metric
+    total: Metric
+
+
+class IndicatorBody(Shape):
+    """`spec` of the indicator."""
+
+    description: Prose = ""
+    ratio_metric: RatioMetric
+
+
+class IndicatorDocument(Shape):
+    """The inline indicator of an SLO."""
+
+    metadata: TitledMetadata | None = None
+    spec: IndicatorBody
+
+
+class TimeWindow(Shape):
+    """The window that the budget is for."""
+
+    duration: Duration
+    is_rolling: Literal[True]
+
+
+class ObjectiveBody(Shape):
+    """The objective, as a ratio or in percent."""
+
+    display_name: Text | None = None
+    target: Ratio | None = None
+    target_percent: Percent | None = None
+
+    @model_validator(mode="after")
+    def _has_one_target(self) -> "ObjectiveBody":
+        if (self.target is None) == (self.target_percent is None):
+            raise ValueError("allowed: exactly one of target and targetPercent")
+        return self
+
+
+class BurnCondition(Shape):
+    """When an alert fires."""
+
+    kind: Literal["burnrate"]
+    op: Literal["gt"]
+    threshold: Annotated[float, Field(gt=0, le=100_000)]
+    lookback_window: Duration
+
+
+class AlertConditionBody(Shape):
+    """`spec` of an alert condition."""
+
+    description: Prose = ""
+    severity: Literal["page", "ticket"]
+    condition: BurnCondition
+
+
+class AlertCondition(Shape):
+    """One tier."""
+
+    kind: Literal["AlertCondition"]
+    metadata: TitledMetadata | None = None
+    spec: AlertConditionBody
+
+
+class AlertPolicyBody(Shape):
+    """`spec` of an alert policy."""
+
+    description: Prose = ""
+    conditions: Annotated[list[AlertCondition], Field(min_length=1)]
+
+
+class AlertPolicy(Shape):
+    """An inline alert policy."""
+
+    kind: Literal["AlertPolicy"]
+    metadata: TitledMetadata | None = None
+    spec: AlertPolicyBody
+
+
+class SloBody(Shape):
+    """`spec` of kind SLO."""
+
+    description: Prose = ""
+    service: Name
+    indicator: IndicatorDocument
+    time_window: Annotated[list[TimeWindow], Field(min_length=1, max_length=1)]
+    budgeting_method: Literal["Occurrences"]
+    objectives: Annotated[list[ObjectiveBody], Field(min_length=1, max_length=1)]
+    alert_policies: list[AlertPolicy] = []
+
+
+class DocumentShape(Shape):
+    """What every document has."""
+
+    api_version: str
+    kind: str
+    metadata: Metadata
+
+
+class AppDocument(DocumentShape):
+    """An app."""
+
+    metadata: TitledMetadata
+    spec: AppBody
+
+
+class TaskDocument(DocumentShape):
+    """A task of an app."""
+
+    spec: TaskBody
+
+
+class ChannelDocument(DocumentShape):
+    """A channel."""
+
+    spec: ChannelBody
+
+
+class SloDocument(DocumentShape):
+    """An OpenSLO SLO."""
+
+    metadata: TitledMetadata
+    spec: SloBody
+
+
+# (apiVersion, shape) by kind.
+KINDS: dict[str, tuple[str, type[DocumentShape]]] = {
+    "App": ("watchkeeper/v1", AppDocument),
+    "Task": ("watchkeeper/v1", TaskDocument),
+    "Channel": ("watchkeeper/v1", ChannelDocument),
+    "SLO": ("openslo/v1", SloDocument),
+}

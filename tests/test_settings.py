@@ -1,0 +1,15 @@
+import pytest
+
+from service.settings import InvalidSettingsError, read_settings
+
+
+def test_a_database_url_shows_its_password_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHKEEPER_DATABASE_URL", "postgresql://me:s3cret@db/watchkeeper")
+    assert "s3cret" not in repr(read_settings())
+
+
+def test_a_wrong_setting_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHKEEPER_DATABASE_URL", "mysql://me:s3cret@db/watchkeeper")
+    with pytest.raises(InvalidSettingsError, match="WATCHKEEPER_DATABASE_URL") as caught:
+        read_settings()
+    assert "s3cret" not in str(caught.value)
