@@ -30,8 +30,9 @@ def build_api(
     engine: Engine, settings: Settings, *, clock: Callable[[], datetime] = utc_now
 ) -> FastAPI:
     """The HTTP application: JSON edge and pages."""
-    app = FastAPI(title="Watchkeeper", version="0.1.0", docs_url="/docs", redoc_url=None)
-    app.state.resources = Resources(engine, settings, clock)
+    # No interactive documentation: its page would load scripts from another site.
+    app = FastAPI(title="Watchkeeper", version="0.1.0", docs_url=None, redoc_url=None)
+    app.state.resources = Resources(engine, registry.load(), settings, clock)
     problems.install(app)
     app.add_middleware(LimitBodies, max_bytes=settings.max_body_bytes)
     app.include_router(samples.router)

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
+from evaluators.registry import Registry
 from service.domain.api_keys import ApiKey
 from service.errors import WatchkeeperError
 from service.settings import Settings
@@ -26,6 +27,7 @@ class Resources:
     """What one API process works with; kept in `app.state.resources`."""
 
     engine: Engine
+    registry: Registry
     settings: Settings
     clock: Callable[[], datetime]
 

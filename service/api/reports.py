@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from evaluators.registry import load
 from service.api.dependencies import WithResources
 from service.api.openapi import problems_of
 from service.api.schemas.reports import WeeklyReportOut
@@ -20,5 +19,7 @@ def get_weekly_report(
     resources: WithResources, team: Annotated[Name, Query()], week: Week | None = None
 ) -> WeeklyReportOut:
     """A team's week; without `week` the current one, as far as it has come."""
-    report = build_report(resources.engine, load(), team=team, week=week, now=resources.clock())
+    report = build_report(
+        resources.engine, resources.registry, team=team, week=week, now=resources.clock()
+    )
     return WeeklyReportOut.of(report)

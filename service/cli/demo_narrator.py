@@ -72,7 +72,7 @@ class Narrator:
             ("This SLO", f"slos/{APP}/questions-answered"),
             ("Incidents", "incidents"),
             ("Weekly report", f"reports/weekly?team={TEAM}&week={week}"),
-            ("API", "docs"),
+            ("API", "openapi.json"),
         )
         self._say("")
         self._say(f"Ready after {after_s:.0f} s. Open now:", "bold green")

@@ -72,6 +72,9 @@ def up(host: Host = "127.0.0.1", port: Port = 8000) -> None:
 def _current_database(until_stdin_closes: bool) -> Iterator[tuple[Engine, Settings]]:
     telemetry.configure_logs()
     settings = read_settings()
+    # By default SIGTERM ends the process on the spot, also when uvicorn has stopped in order and
+    # raises it again: the embedded database would never be stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     if until_stdin_closes:
         threading.Thread(target=_stop_at_end_of_stdin, daemon=True).start()
     with connect_engine(settings) as engine:

@@ -211,9 +211,11 @@ def spell_duration(duration: timedelta) -> str:
 
     >>> spell_duration(timedelta(minutes=144)), spell_duration(timedelta(days=3))
     ('2 h 24 m', '3 d')
+    >>> spell_duration(timedelta(seconds=18.2))
+    '18 s'
     """
     minutes = round(duration / _MINUTE)
     days, minutes = divmod(minutes, 24 * 60)
     hours, minutes = divmod(minutes, 60)
     parts = [f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "m")) if n]
-    return " ".join(parts) or f"{duration.total_seconds():g} s"
+    return " ".join(parts) or f"{duration.total_seconds():.0f} s"

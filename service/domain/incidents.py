@@ -101,7 +101,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A problem of one task. `summary` says what its most severe alert said when that came."""
+    """A problem of one task; title and summary are of its most severe alert, when that came."""
 
     id: int
     problem: str
@@ -164,7 +164,9 @@ def feed(
     Only a rise in severity sends a message: one page per problem, whatever number of alerts.
     """
     if SEVERITY_RANK[signal.severity] > SEVERITY_RANK[incident.severity]:
-        risen = replace(incident, severity=signal.severity, summary=signal.sentence)
+        risen = replace(
+            incident, severity=signal.severity, title=signal.title, summary=signal.sentence
+        )
         return Transition(risen, _event_of(signal, "escalated", at), "escalated")
     if is_new_alert:
         return Transition(incident, _event_of(signal, "alert_joined", at))

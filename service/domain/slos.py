@@ -67,6 +67,11 @@ class Slo:
             raise InvalidSloError("each alert tier is given once: found one twice")
 
     @property
+    def alert_source(self) -> str:
+        """Names the SLO among the sources of alerts."""
+        return f"slo/{self.app}/{self.name}"
+
+    @property
     def window_lengths(self) -> tuple[timedelta, ...]:
         """Every alert window that a judgement needs a reading of, shortest first."""
         return tuple(sorted({length for tier in self.tiers for length in (tier.short, tier.long)}))

@@ -213,7 +213,7 @@ def report_slo(
     counts: SloCounts,
     incidents: tuple[ReportedIncident, ...],
 ) -> SloReport:
-    """`incidents`: those of the app; the SLO's are those of its task and environment."""
+    """`incidents`: those that an alert of this SLO fed."""
     indicator = slo.indicator
     attainment, before = Attainment.of(counts.week), Attainment.of(counts.week_before)
     held, change = judge_objective(attainment, slo.objective), compare(attainment, before)
@@ -231,11 +231,7 @@ def report_slo(
         budget=budget(counts.slo_window, slo.objective),
         calls=Amount(counts.usage.calls, counts.usage_before.calls),
         cost_usd=Amount(counts.usage.cost_usd, counts.usage_before.cost_usd),
-        incidents=tuple(
-            incident
-            for incident in incidents
-            if (incident.environment, incident.task) == (indicator.environment, indicator.task)
-        ),
+        incidents=incidents,
         sentence=f"{_say_held(held, attainment, indicator)} {_say_change(change, before)}",
         notes=tuple(_notes(counts, indicator, evaluator_version)),
     )

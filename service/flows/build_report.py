@@ -22,6 +22,7 @@ from service.store.apps import App, list_apps, list_teams
 from service.store.reports import (
     count_awaiting_score,
     count_scored_by_other_versions,
+    list_fed_incidents,
     list_opened_incidents,
     read_stretch_tally,
     read_usage,
@@ -107,6 +108,6 @@ def _report_slo(
         awaiting_score=count_awaiting_score(connection, measured, stretch),
         scored_by_other_versions=count_scored_by_other_versions(connection, measured, stretch),
     )
-    return report_slo(
-        stored.slo, stored.display_name, measured.evaluator_version, counts, incidents
-    )
+    fed = list_fed_incidents(connection, stored.slo.alert_source)
+    own = tuple(incident for incident in incidents if incident.id in fed)
+    return report_slo(stored.slo, stored.display_name, measured.evaluator_version, counts, own)

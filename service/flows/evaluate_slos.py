@@ -1,23 +1,21 @@
 """Judge every SLO by its counts; what fires or clears goes through the one door of incidents."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection, Engine
 
-from evaluators.registry import EvaluatorError, Registry
+from evaluators.registry import Registry
 from service.domain.burn_rate import Budget, SloVerdict, TierVerdict, budget, judge_slo
 from service.domain.incidents import AlertSignal
 from service.domain.slis import Tally
 from service.domain.slos import Slo
-from service.flows.build_evaluators import version_in_force
+from service.flows.measure_slo import measure_slo
 from service.flows.open_incident import clear_alert, raise_alert
 from service.store import slos
-from service.store.readings import Measured, read_tally, read_windows
+from service.store.readings import read_tally, read_windows
 from service.store.slos import SloState, StoredSlo, list_slos, read_states
-
-_log = structlog.get_logger()
 
 
 def evaluate_slos(engine: Engine, registry: Registry, *, now: datetime) -> dict[str, SloVerdict]:
@@ -27,11 +25,7 @@ def evaluate_slos(engine: Engine, registry: Registry, *, now: datetime) -> dict[
     verdicts = {}
     for stored in stored_slos:
         name = f"{stored.slo.app}/{stored.slo.name}"
-        try:
-            verdicts[name] = _evaluate(engine, registry, stored, states.get(stored.id), now)
-        except EvaluatorError as error:
-            # One task whose evaluator is gone must not blind the others.
-            _log.error("slo_not_evaluated", slo=name, error=str(error))
+        verdicts[name] = _evaluate(engine, registry, stored, states.get(stored.id), now)
     return verdicts
 
 
@@ -45,12 +39,14 @@ def _evaluate(
     slo = stored.slo
     alerting = before.verdict["alerting_tiers"] if before else []
     with engine.begin() as connection:
-        version = version_in_force(connection, registry, stored.app_id, slo.indicator)
-        measured = Measured(stored.app_id, slo.indicator, version)
+        measured = measure_slo(connection, registry, stored)
         readings = read_windows(connection, measured, slo.window_lengths, now=now)
         verdict = judge_slo(slo, readings, now, previous=alerting)
         tally = read_tally(connection, measured, now - slo.window, now)
         document = verdict_document(verdict, tally, budget(tally, slo.objective))
+        if slo.indicator.kind == "quality" and measured.evaluator_version is None:
+            why = f"{slo.indicator.evaluator} is not in force on the task {slo.indicator.task}"
+            verdict = replace(verdict, sentence=f"{why}: {verdict.sentence}")
         slos.put_state(
             connection, SloState(stored.id, verdict.status, verdict.sentence, document, now)
         )
@@ -66,10 +62,9 @@ def _tell(
     now: datetime,
 ) -> None:
     slo, indicator = stored.slo, stored.slo.indicator
-    source = f"slo/{slo.app}/{slo.name}"
     if verdict.severity is not None and verdict.status == "firing":
         signal = AlertSignal(
-            source=source,
+            source=slo.alert_source,
             kind="slo",
             app_id=stored.app_id,
             app=slo.app,
@@ -82,7 +77,7 @@ def _tell(
         )
         raise_alert(connection, signal, now=now)
     elif not verdict.alerting:
-        clear_alert(connection, source, now=now, reason=verdict.sentence)
+        clear_alert(connection, slo.alert_source, now=now, reason=verdict.sentence)
 
 
 def _title(slo: Slo, display_name: str) -> str:

@@ -9,7 +9,7 @@ from service.store.slos import StoredSlo
 
 
 def measure_slo(connection: Connection, registry: Registry, stored: StoredSlo) -> Measured:
-    """For readers: no version where the evaluator is not declared any more or cannot be built."""
+    """No version where the evaluator is not declared any more or cannot be built."""
     indicator = stored.slo.indicator
     try:
         version = version_in_force(connection, registry, stored.app_id, indicator)

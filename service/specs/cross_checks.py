@@ -18,7 +18,8 @@ from service.specs.read_slos import GOOD
 Spec = AppSpec | TaskSpec | ChannelSpec | SloSpec
 
 CheckEvaluator = Callable[[EvaluatorSpec, TaskSpec], Iterable[tuple[Path, str]]]
-"""Answers what is wrong with an evaluator of a task: a path below it, and what is allowed."""
+"""Answers what is wrong with an evaluator of a task: a path below it (`contract`: below
+the task's spec), and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,9 @@ def _check_task(
             allowed = "allowed: each evaluator once per task"
             yield document.problem((*path, "name"), allowed)
         for below, allowed in check_evaluator(evaluator, task) if check_evaluator else ():
-            yield document.problem((*path, *below), allowed)
+            # The contract is the task's, not the evaluator's.
+            above = ("spec",) if below[:1] == ("contract",) else path
+            yield document.problem((*above, *below), allowed)
     for index, name in enumerate(task.drift):
         path = ("spec", "drift", index)
         yield from _need(document, path, "evaluator of this task", name, names)

@@ -103,7 +103,7 @@ def lock_or_open_incident(
 def save_incident(connection: Connection, incident: Incident) -> None:
     """Write what can change of an incident that this transaction has locked."""
     changing = (
-        *("severity", "summary"),
+        *("severity", "title", "summary"),
         *("acknowledged_at", "acknowledged_by", "resolved_at", "resolved_by"),
     )
     connection.execute(

@@ -9,7 +9,7 @@ from service.domain.iso_weeks import Stretch
 from service.domain.slis import Tally
 from service.domain.weekly_report import Usage
 from service.store.readings import Measured, read_tally
-from service.store.tables import apps, call_counts, incidents, scoring_jobs, sli_minutes
+from service.store.tables import alerts, apps, call_counts, incidents, scoring_jobs, sli_minutes
 
 # A stretch holds its start and not its end; readings hold their end and not their start.
 _TICK = timedelta(microseconds=1)
@@ -87,3 +87,9 @@ def list_opened_incidents(connection: Connection, app_id: int, stretch: Stretch)
         .order_by(incidents.c.opened_at, incidents.c.id)
     )
     return [Incident(*row) for row in connection.execute(query)]
+
+
+def list_fed_incidents(connection: Connection, source: str) -> set[int]:
+    """The incidents that alerts of this source ever fed."""
+    query = select(alerts.c.incident_id).where(alerts.c.source == source)
+    return set(connection.scalars(query.distinct()))

@@ -113,7 +113,7 @@ def _slos_of(connection: Connection, record: IncidentRecord) -> list[StoredSlo]:
         == (incident.environment, incident.task)
     ]
     sources = {alert.source for alert in record.alerts}
-    feeding = [s for s in of_task if f"slo/{s.slo.app}/{s.slo.name}" in sources]
+    feeding = [stored for stored in of_task if stored.slo.alert_source in sources]
     return feeding or of_task
 
 

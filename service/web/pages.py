@@ -6,7 +6,6 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
-from evaluators.registry import load
 from service.flows.acknowledge_incident import acknowledge_incident
 from service.flows.resolve_incident import resolve_incident
 from service.web.incidents import build_incident_list, build_incident_view
@@ -40,7 +39,9 @@ def show_incidents(resources: WithResources, before: Before | None = None) -> HT
 @router.get("/incidents/{incident_id}")
 def show_incident(incident_id: IncidentId, resources: WithResources) -> HTMLResponse:
     """One incident, with its evidence."""
-    view = build_incident_view(resources.engine, load(), incident_id, now=resources.clock())
+    view = build_incident_view(
+        resources.engine, resources.registry, incident_id, now=resources.clock()
+    )
     return render("incident.html", view)
 
 
@@ -63,7 +64,7 @@ def resolve(
 @router.get("/slos/{app}/{name}")
 def show_slo(app: NameInPath, name: NameInPath, resources: WithResources) -> HTMLResponse:
     """One SLO: definition, tiers, chart, budget."""
-    view = build_slo_view(resources.engine, load(), app, name, now=resources.clock())
+    view = build_slo_view(resources.engine, resources.registry, app, name, now=resources.clock())
     return render("slo.html", view)
 
 
@@ -78,7 +79,9 @@ def show_weekly_report(
     resources: WithResources, team: Team, week: Week | None = None
 ) -> HTMLResponse:
     """A team's week, as `GET /v1/reports/weekly` gives it."""
-    view = build_report_view(resources.engine, load(), team=team, week=week, now=resources.clock())
+    view = build_report_view(
+        resources.engine, resources.registry, team=team, week=week, now=resources.clock()
+    )
     return render("weekly_report.html", view)
 
 

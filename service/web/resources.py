@@ -7,12 +7,17 @@ from typing import Annotated, Protocol, cast
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
+from evaluators.registry import Registry
+
 
 class Resources(Protocol):
     """What one process works with; kept in `app.state.resources`."""
 
     @property
     def engine(self) -> Engine: ...
+
+    @property
+    def registry(self) -> Registry: ...
 
     @property
     def clock(self) -> Callable[[], datetime]: ...

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
+from evaluators.registry import load
 from service.api import incidents, problems
 from service.api.dependencies import Resources
 from service.domain.incidents import AlertSignal
@@ -26,7 +27,7 @@ def client(engine: Engine) -> Iterator[httpx.Client]:
     app = FastAPI()
     problems.install(app)
     app.include_router(incidents.router)
-    app.state.resources = Resources(engine, Settings(), lambda: NOON)
+    app.state.resources = Resources(engine, load(), Settings(), lambda: NOON)
     with serving(app) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 

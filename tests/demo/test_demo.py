@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -110,6 +111,18 @@ def test_when_a_part_of_it_dies_the_demo_says_so_and_ends(folder: Path) -> None:
         assert demo.wait() == 1
     assert processes_of(folder) == []
     assert list(folder.iterdir()) == []
+
+
+def test_killed_the_demo_leaves_no_process(folder: Path) -> None:
+    with running_demo(folder) as demo:
+        read_until(demo, "Live traffic")
+        others = [os.pidfd_open(pid) for pid in processes_of(folder) if pid != demo.pid]
+        demo.kill()
+        for other in others:
+            ended, _, _ = select.select([other], [], [], 60)
+            os.close(other)
+            assert ended
+    assert processes_of(folder) == []
 
 
 def is_worker(pid: int) -> bool:

@@ -121,9 +121,10 @@ def test_the_stored_state_explains_itself_with_raw_values_and_bounds(engine: Eng
     assert first["long_burn_at_least"] <= first["long_burn"]
 
 
-def test_an_slo_whose_evaluator_is_gone_does_not_blind_the_others(engine: Engine) -> None:
+def test_an_slo_whose_evaluator_is_gone_is_unknown_and_says_so(engine: Engine) -> None:
     app = declare_app(engine)
     declare_task(engine, app, EvaluatorChoice("gone", {}, None))
     declare_slo(engine, app, evaluator="gone")
-    declare_slo(engine, app, evaluator=None, name="available", objective=0.99)
-    assert evaluate_slos(engine, REGISTRY, now=NOW).keys() == {"support/available"}
+    verdict = evaluate_slos(engine, REGISTRY, now=NOW)["support/answers-correct"]
+    assert verdict.status == "unknown"
+    assert verdict.sentence.startswith("gone is not in force on the task answer")
