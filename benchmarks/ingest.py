@@ -2,9 +2,9 @@
 
     python -m benchmarks.ingest
 
-Both write samples with a 320-character prompt and a 1,100-character answer, 500 a transaction, into
-one embedded PostgreSQL with its usual durability. The API is a process of its own, as in production;
-it takes in call counts and queues scoring jobs too, which the raw COPY does not.
+Both write samples with a 320-character prompt and a 1,100-character answer, 500 a transaction,
+into one embedded PostgreSQL with its usual durability. The API is a process of its own, as in
+production; it takes in call counts and queues scoring jobs too, which the raw COPY does not.
 """
 
 import json
