@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.postgresql import insert
 
 from service.domain.calls import CallCount
+from service.store.adding import add_rows
 from service.store.tables import call_counts
 
 _SUMS = ("calls", "input_tokens", "output_tokens", "cost_usd")
@@ -14,25 +14,15 @@ _SUMS = ("calls", "input_tokens", "output_tokens", "cost_usd")
 
 def add_call_counts(connection: Connection, app_id: int, counts: Iterable[CallCount]) -> None:
     """Add to the stored counts. Slices must be distinct."""
-    rows = [
+    rows = (
         {
             "app_id": app_id,
             **count.slice._asdict(),
             **{name: getattr(count, name) for name in _SUMS},
         }
-        # In one order for all writers, so that two batches cannot wait for each other.
-        for count in sorted(counts, key=lambda count: count.slice)
-    ]
-    if not rows:
-        return
-    statement = insert(call_counts)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=list(call_counts.primary_key.columns),
-            set_={name: call_counts.c[name] + statement.excluded[name] for name in _SUMS},
-        ),
-        rows,
+        for count in counts
     )
+    add_rows(connection, call_counts, rows, _SUMS)
 
 
 def list_environments(

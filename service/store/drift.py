@@ -19,6 +19,7 @@ from service.domain.drift.reference import Reference
 from service.domain.drift.verdict import DriftVerdict, HourlyCounts
 from service.domain.scores import Stream
 from service.store import locks
+from service.store.adding import add_rows
 from service.store.tables import drift_counts, drift_references, drift_states
 
 
@@ -81,32 +82,20 @@ def add_counts(
     connection: Connection, stored: StoredReference, counts: Mapping[datetime, BinCounts]
 ) -> None:
     """Add to the stored counts of these hours; empty bins are not stored."""
-    rows = [
+    rows = (
         {
             "app_id": stored.stream.app_id,
             "reference_id": stored.id,
             "hour": hour,
             "bin": int(number),
-            "n": int(counts[hour].n[number]),
-            "w": float(counts[hour].w[number]),
-            "w2": float(counts[hour].w2[number]),
+            "n": int(of_hour.n[number]),
+            "w": float(of_hour.w[number]),
+            "w2": float(of_hour.w2[number]),
         }
-        # In one order for all writers, so that two jobs cannot wait for each other.
-        for hour in sorted(counts)
-        for number in np.flatnonzero(counts[hour].n)
-    ]
-    if not rows:
-        return
-    statement = insert(drift_counts)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=list(drift_counts.primary_key.columns),
-            set_={
-                name: drift_counts.c[name] + statement.excluded[name] for name in ("n", "w", "w2")
-            },
-        ),
-        rows,
+        for hour, of_hour in counts.items()
+        for number in np.flatnonzero(of_hour.n)
     )
+    add_rows(connection, drift_counts, rows, ("n", "w", "w2"))
 
 
 def read_batches(connection: Connection, stored: StoredReference) -> HourlyCounts:
