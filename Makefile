@@ -10,10 +10,12 @@ STAMP := $(VENV)/.installed
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock clean
+.PHONY: help install demo test check lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+install: $(STAMP) ## set the virtual environment up
 
 demo: $(STAMP) ## start everything on 127.0.0.1 with a simulated app (Ctrl-C ends it)
 	@$(BIN)/watchkeeper demo

@@ -43,6 +43,7 @@ PROMPT, ANSWER = "Is it prime? " * 25, "Because of the divisors below. " * 36
 def measure() -> dict[str, float]:
     """Rows per second of both, the answers' times and the API's memory."""
     home = Path(tempfile.mkdtemp(prefix="watchkeeper-benchmark-"))
+    home.chmod(0o711)  # PostgreSQL passes through, as another account where we are root
     try:
         with EmbeddedServer(home) as server:
             engine = create_engine(server.url)

@@ -2,13 +2,18 @@
 
 A whole evaluator, complete:
 
+    from collections.abc import Sequence
+    from typing import ClassVar
+
+    from evaluators.contract import EvaluatorConfig, Sample, Score, Task, Tier
+
     class Politeness:
         name: ClassVar[str] = "politeness"
         revision: ClassVar[str] = "1"
         unit: ClassVar[str | None] = None
         tier: ClassVar[Tier] = "cheap"
         reads_contract: ClassVar[bool] = False
-        Config: ClassVar[type[BaseModel]] = EvaluatorConfig
+        Config: ClassVar[type[EvaluatorConfig]] = EvaluatorConfig
 
         def __init__(self, config: EvaluatorConfig, task: Task) -> None: ...
 

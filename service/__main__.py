@@ -1,5 +1,5 @@
 """`python -m service`: the command line."""
 
-from service.cli import main
+from service.entry import main
 
 main()

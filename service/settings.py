@@ -47,11 +47,15 @@ class Settings(BaseSettings):
     counts_retention_days: int = Field(default=400, ge=1)
 
     scoring_lease_s: int = Field(default=60, ge=1)
-    """How long a worker may hold a scoring job before another one takes it over."""
+    """How long after a worker last renewed its lease another one takes its scoring job over."""
     drift_reference_days: int = Field(default=7, ge=1)
     """The first days of a stream that its reference is built from; more where 1,000 scores take
     longer. A week holds every weekday once."""
     expected_false_drift_incidents_per_quarter: float = Field(default=0.05, gt=0, lt=1)
+    """Over all streams together, if calls are independent of each other and nothing recurs. Streams
+    that follow the hour of the day, or whose days differ among themselves, alarm more often where
+    traffic is high enough to tell: comparing like hours and days with each other is not done yet.
+    """
 
     @field_validator("database_url")
     @classmethod

@@ -19,6 +19,7 @@ from service.jobs.timetable import Bench
 from service.notify.webhook import WebhookSender
 from service.settings import Settings
 from service.web import pages
+from service.web.error_pages import ErrorPages
 
 
 def utc_now() -> datetime:
@@ -35,6 +36,7 @@ def build_api(
     app.state.resources = Resources(engine, registry.load(), settings, clock)
     problems.install(app)
     app.add_middleware(LimitBodies, max_bytes=settings.max_body_bytes)
+    app.add_middleware(ErrorPages)  # the last one is the outermost: it sees every answer
     app.include_router(samples.router)
     app.include_router(incidents.router)
     app.include_router(reports.router)

@@ -1,5 +1,6 @@
 """The worker process: the timetable, run by APScheduler until somebody says stop."""
 
+import logging
 import signal
 from threading import Event
 
@@ -10,6 +11,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from service.jobs.timetable import TIMETABLE, Bench, run_once
 
 _log = structlog.get_logger()
+# A turn that finds the one before still at work is skipped: that is meant, and no news.
+logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 def run_worker(bench: Bench, *, stop: Event | None = None) -> None:

@@ -26,6 +26,7 @@ settings.load_profile("watchkeeper")
 def postgres() -> Iterator[EmbeddedServer]:
     """The server of this test process; gone, data and all, when the run ends."""
     home = Path(tempfile.mkdtemp(prefix="watchkeeper-tests-"))
+    home.chmod(0o711)  # PostgreSQL passes through, as another account where we are root
     try:
         with EmbeddedServer(home, durable=False) as server:
             engine = create_engine(server.url)

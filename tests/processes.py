@@ -37,11 +37,12 @@ def running(*command: str, **settings: str) -> Iterator[subprocess.Popen[bytes]]
 def start_api(port: int, **settings: str) -> subprocess.Popen[bytes]:
     """`watchkeeper serve`, ready to answer."""
     process = start("serve", "--port", str(port), **settings)
-    wait_for(lambda: _is_ready(port, process), what=f"the API on port {port}")
+    wait_for(lambda: is_ready(port, process), what=f"the API on port {port}")
     return process
 
 
-def _is_ready(port: int, process: subprocess.Popen[bytes]) -> bool:
+def is_ready(port: int, process: subprocess.Popen[bytes]) -> bool:
+    """Whether the API answers; fails where it has ended."""
     assert process.poll() is None, "the API ended by itself"
     try:
         return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200

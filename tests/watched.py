@@ -9,15 +9,16 @@ from sqlalchemy import Engine
 from evaluators import registry
 from service.domain.alert_windows import propose_catalogue, standard_catalogue
 from service.domain.calls import CallCount, Slice
-from service.domain.scores import SliSlice
+from service.domain.scores import SliCounts, SliSlice
 from service.domain.slis import Tally
 from service.domain.slos import Indicator, Slo
-from service.flows.build_evaluators import version_in_force
+from service.flows.build_evaluators import build_evaluators
 from service.store import partitions
 from service.store.apps import App
 from service.store.call_counts import add_call_counts
-from service.store.sli_minutes import add_tallies
+from service.store.sli_minutes import add_sli_counts
 from service.store.slos import put_slo
+from service.store.tasks import find_task
 from tests.declared import NOW, PRIME, declare_app, declare_task
 
 STEP = timedelta(minutes=10)
@@ -63,9 +64,14 @@ def watch_app(
 def live_through(engine: Engine, app: App, spells: Iterable[Spell]) -> None:
     """Write what the spells say."""
     with engine.connect() as connection:
-        version = version_in_force(connection, REGISTRY, app.id, QUALITY)
-    assert version is not None
-    tallies: dict[SliSlice, Tally] = {}
+        task = find_task(connection, app.id, QUALITY.task)
+    assert task is not None
+    (version,) = (
+        built.version
+        for built in build_evaluators(REGISTRY, task)
+        if built.name == QUALITY.evaluator
+    )
+    scored: dict[SliSlice, SliCounts] = {}
     counts: list[CallCount] = []
     for spell in spells:
         for minute in spell.minutes:
@@ -75,10 +81,10 @@ def live_through(engine: Engine, app: App, spells: Iterable[Spell]) -> None:
                 counts.append(CallCount(Slice(*where, "error"), spell.failed, 1, 0, 0.0))
             if spell.scored:
                 tally = Tally.from_counts(spell.scored, spell.bad)
-                tallies[SliSlice(*where, "expected_answer", version)] = tally
+                scored[SliSlice(*where, "expected_answer", version)] = SliCounts(tally)
     partitions.ensure(engine, {count.slice.minute for count in counts})
     with engine.begin() as connection:
-        add_tallies(connection, app.id, tallies)
+        add_sli_counts(connection, app.id, scored)
         add_call_counts(connection, app.id, counts)
 
 

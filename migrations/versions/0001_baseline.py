@@ -120,6 +120,7 @@ def upgrade() -> None:
         sa.Column("acknowledged_by", sa.Text(), nullable=True),
         sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("resolved_by", sa.Text(), nullable=True),
+        sa.Column("reopenings", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint("severity IN ('page', 'ticket')", name=op.f("ck_incidents_severity")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
     )
@@ -214,7 +215,8 @@ def upgrade() -> None:
         sa.Column("first_called_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_called_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("lost_leases", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("lease_token", sa.Uuid(), nullable=True),
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
@@ -227,7 +229,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_scoring_jobs_claimable",
         "scoring_jobs",
-        ["id"],
+        ["app_id", "last_called_at", "id"],
         unique=False,
         postgresql_where=sa.text("failed_at IS NULL"),
     )
@@ -242,6 +244,7 @@ def upgrade() -> None:
         sa.Column("prompt_version", sa.Text(), nullable=False),
         sa.Column("evaluator", sa.Text(), nullable=False),
         sa.Column("evaluator_version", sa.Text(), nullable=False),
+        sa.Column("failed_n", sa.BigInteger(), nullable=False),
         sa.Column("n", sa.BigInteger(), nullable=False),
         sa.Column("w", sa.Double(), nullable=False),
         sa.Column("w2", sa.Double(), nullable=False),
@@ -426,4 +429,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
         sa.UniqueConstraint("app_id", "name", name=op.f("uq_tasks_app_id_name")),
     )
-

@@ -60,7 +60,11 @@ class Pipeline:
         else:
             request.complete = before.queued == 0
             self.intake.close()
-        return flush_result(request.complete, before, self.stats())
+        result = flush_result(request.complete, before, self.stats())
+        lost = self.stats().uncounted.get("shutdown", 0)
+        if lost:
+            self.troubles.tell("shutdown", "ended; calls that could not be sent: %d", lost)
+        return result
 
     def _is_running(self) -> bool:
         if self.intake.queue:  # calls wait, though there may have been no thread to be had

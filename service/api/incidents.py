@@ -68,7 +68,9 @@ def post_acknowledgement(
 def post_resolution(
     incident_id: IncidentId, body: ResolveIn, resources: WithResources
 ) -> IncidentOut:
-    """Say that it is over. Its alerts clear; a source that still fires opens a new incident."""
+    """Say that it is over. Its alerts clear; a source that still fires by the calls since then
+    opens a new incident.
+    """
     incident = resolve_incident(
         resources.engine, incident_id, by=body.by, note=body.note, now=resources.clock()
     )

@@ -7,14 +7,18 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service import telemetry
 from service.errors import WatchkeeperError
+from service.store.database_errors import is_contention, is_transient
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_S = 5
+_RETRY_CONTENTION_AFTER_S = 1
 _log = structlog.get_logger()
 
 
@@ -43,7 +47,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(OperationalError, _database_away)
     app.add_exception_handler(PoolTimeoutError, _database_away)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_middleware(AnswerUnexpectedErrors)
 
 
 async def _ours(_request: Request, error: Exception) -> Response:
@@ -69,7 +73,17 @@ async def _invalid_request(_request: Request, error: Exception) -> Response:
 
 
 async def _database_away(request: Request, error: Exception) -> Response:
-    _log.error("database_away", path=request.url.path, error=_first_line(error))
+    if not is_transient(error):
+        raise error  # it would be the same at the next attempt
+    _log.error("database_away", path=request.url.path, **telemetry.described(error))
+    if is_contention(error):
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "Another request wrote the same rows at the same time. Nothing of this request was "
+            "stored; send it again.",
+            slug="write-conflict",
+            headers={"Retry-After": str(_RETRY_CONTENTION_AFTER_S)},
+        )
     return problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The database does not answer. Nothing of this request was stored; send it again.",
@@ -78,14 +92,36 @@ async def _database_away(request: Request, error: Exception) -> Response:
     )
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
-    # The text of a database error can quote rows, which hold prompts and answers: not logged.
-    shown = type(error).__name__ if isinstance(error, DBAPIError) else repr(error)
-    _log.error("unexpected_error", path=request.url.path, error=shown)
+class AnswerUnexpectedErrors:
+    """ASGI middleware: an error that nobody expected is logged and answered, and goes no further.
+
+    A handler registered for `Exception` would not do: the framework raises the error again after
+    the answer, and the server prints it with its text, which may quote prompts and answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and meet its error."""
+        has_begun = False
+
+        async def noticed(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = has_begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noticed)
+        except Exception as error:
+            seen, trace = telemetry.described(error), telemetry.traced(error)
+            _log.error("unexpected_error", path=scope.get("path"), **seen, trace=trace)
+            if scope["type"] == "http" and not has_begun:
+                await _unexpected()(scope, receive, send)
+            # Where the answer had begun, the server sees that it has no end, and hangs up.
+
+
+def _unexpected() -> Response:
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR, "Unexpected error; the server's log has its trace."
     )
-
-
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", error)).strip().partition("\n")[0]

@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from service.cli import database, declare, keys, run
+from service.cli import database, declare, jobs, keys, run
 from service.cli.demo import demo
 from service.cli.replay import replay
 from service.cli.report import report
@@ -26,10 +26,11 @@ app.command()(declare.apply)
 app.command()(replay)
 app.command()(demo)
 app.add_typer(keys.keys, name="keys")
+app.add_typer(jobs.jobs, name="jobs")
 app.add_typer(report, name="report")
 
 
-def main() -> None:
+def run_command_line() -> None:
     """Run a command; an error of ours is a line for its reader, not a traceback."""
     try:
         app()

@@ -7,24 +7,21 @@ import typer
 
 from evaluators import registry
 from service.cli.documents import read_documents
+from service.cli.open_database import open_database
 from service.flows.apply_declarations import apply_declarations
-from service.settings import environment, read_settings
-from service.store.engine import connect_engine, require_reachable
-from service.store.schema import require_current
+from service.settings import environment
 from service.wiring import utc_now
 
 
 def apply(
     path: Annotated[
         Path,
-        typer.Option("-f", "--from", help="A YAML file, or a folder of them.", exists=True),
+        typer.Option("-f", "--files", help="A YAML file, or a folder of them.", exists=True),
     ],
 ) -> None:
     """Bring apps, tasks, channels and SLOs to what the YAML files declare: all, or nothing."""
     files = read_documents(path)
-    with connect_engine(read_settings()) as engine:
-        require_reachable(engine)
-        require_current(engine)
+    with open_database() as engine:
         declared = apply_declarations(engine, registry.load(), files, environment(), now=utc_now())
     for channel in declared.channels:
         typer.echo(f"applied channel {channel.name}")

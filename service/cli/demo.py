@@ -110,6 +110,7 @@ def _running_service(
 @contextmanager
 def _passing_folder() -> Iterator[Path]:
     home = Path(tempfile.mkdtemp(prefix="watchkeeper-demo-"))
+    home.chmod(0o711)  # PostgreSQL passes through, as another account where we are root
     try:
         yield home
     finally:

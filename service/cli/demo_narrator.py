@@ -25,6 +25,7 @@ _STEPS_OF_AN_INCIDENT = {
     "incident.escalated": "is more severe now",
     "incident.acknowledged": "was acknowledged",
     "incident.resolved": "is over",
+    "incident.reopened": "is back",
 }
 
 
@@ -117,7 +118,7 @@ class Narrator:
         step = _STEPS_OF_AN_INCIDENT.get(message["type"], message["type"])
         headline = f"INCIDENT {told['incident']} {step} ({told['severity']}){self._since_update()}"
         self._event(headline, "bold green" if told["status"] == "resolved" else "bold red")
-        for line in (told["title"], told["summary"], told["url"]):
+        for line in (told["title"], told["reason"], told["url"]):
             self._say(f"{_INDENT}{line}")
         if told["severity"] == "page" and told["status"] == "open":
             self._say("")

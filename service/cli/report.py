@@ -10,13 +10,11 @@ from rich.text import Text
 
 from evaluators.registry import load
 from service.api.schemas.reports import WeeklyReportOut
+from service.cli.open_database import open_database
 from service.domain.alert_windows import spell_duration
-from service.domain.spelling import dollars, percent, points, relative, whole
+from service.domain.spelling import between_points, dollars, percent, points, relative, whole
 from service.domain.weekly_report import AppReport, SloReport, WeeklyReport
 from service.flows.build_report import build_report
-from service.settings import read_settings
-from service.store.engine import connect_engine, require_reachable
-from service.store.schema import require_current
 from service.wiring import utc_now
 
 report = typer.Typer(help="Reports on what was promised and what was kept.", no_args_is_help=True)
@@ -36,9 +34,7 @@ def _group() -> None:
 @report.command()
 def weekly(team: Team, week: Week = None, form: Format = "table") -> None:
     """Did quality hold, what did it cost, what changed? Per SLO, against the week before."""
-    with connect_engine(read_settings()) as engine:
-        require_reachable(engine)
-        require_current(engine)
+    with open_database() as engine:
         built = build_report(engine, load(), team=team, week=week, now=utc_now())
     if form == "json":
         typer.echo(WeeklyReportOut.of(built).model_dump_json(indent=2))
@@ -65,7 +61,7 @@ def _print_app(console: Console, app: AppReport) -> None:
         Text(
             f"{whole(app.calls.value)} calls ({relative(app.calls.relative_change)}), "
             f"{dollars(app.cost_usd.value)} ({relative(app.cost_usd.relative_change)}), "
-            f"{len(app.incidents)} incidents opened"
+            f"incidents: {len(app.incidents)}"
         )
     )
     if app.slos:
@@ -74,10 +70,10 @@ def _print_app(console: Console, app: AppReport) -> None:
         for line in (slo.sentence, *slo.notes):
             console.print(Text(f"  {slo.display_name}: {line}"))
     for incident in app.incidents:
-        lasted = f"{spell_duration(incident.duration)}{'' if incident.is_over else ' so far'}"
+        said = [incident.severity, f"{spell_duration(incident.duration)} of this week"]
+        said += [incident.remark] if incident.remark else []
         console.print(
-            Text(f"  Incident {incident.id} ({incident.severity}, {lasted}): ")
-            + Text(incident.title)
+            Text(f"  Incident {incident.id} ({', '.join(said)}): ") + Text(incident.title)
         )
 
 
@@ -94,21 +90,39 @@ def _table(app: AppReport) -> Table:
 
 def _cells(slo: SloReport) -> tuple[str, ...]:
     attained = slo.attainment
-    # Weighted rows are worth less than their number.
-    worth = "" if attained.effective_n == attained.n else f"\nworth {whole(attained.effective_n)}"
     between = " to ".join(percent(end) for end in attained.interval) if attained.interval else "-"
-    spent = slo.budget.spent
-    low, high = (percent(end) for end in slo.budget.interval)
-    certain = "" if slo.change.direction == "cannot tell" else f"\n{slo.change.direction}"
     return (
         slo.display_name,
         percent(slo.objective),
         percent(attained.good_ratio),
         between,
-        f"{whole(attained.n)}{worth}",
+        _evidence(slo),
         slo.held,
-        f"{points(slo.change.difference)}{certain}",
-        percent(None) if spent is None else f"{percent(spent)}\n{low} to {high}",
+        _change(slo),
+        _spent(slo),
         whole(slo.calls.value),
         dollars(slo.cost_usd.value),
     )
+
+
+def _evidence(slo: SloReport) -> str:
+    n, worth = slo.attainment.n, whole(slo.attainment.effective_n)
+    of_all = f" of {whole(slo.coverage.total)}" if slo.coverage.total > n else ""
+    # Weighted rows are worth less than their number.
+    return f"{whole(n)}{of_all}" + ("" if worth == whole(n) else f"\nworth {worth}")
+
+
+def _change(slo: SloReport) -> str:
+    change = slo.change
+    if change.difference is None:
+        return points(None)
+    return f"{points(change.difference)}\n{between_points(change.interval)}\n{change.direction}"
+
+
+def _spent(slo: SloReport) -> str:
+    if slo.budget.spent is None:
+        return percent(None)
+    low, high = (percent(end) for end in slo.budget.interval)
+    share = slo.budget_coverage.share
+    part = "" if slo.budget_coverage.is_enough else f"\n{percent(share)} of it counted"
+    return f"{percent(slo.budget.spent)}\n{low} to {high}{part}"

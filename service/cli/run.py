@@ -7,37 +7,50 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from time import monotonic
 from typing import IO, Annotated
 
+import httpx
+import structlog
 import typer
 from prometheus_client import start_http_server
 from sqlalchemy import Engine
 
 from service import telemetry
 from service.app import serve_api
-from service.errors import WatchkeeperError
-from service.settings import Settings, read_settings
-from service.store.engine import connect_engine, require_reachable
+from service.cli.ports import url_of, usable_port
+from service.errors import UnavailableError, WatchkeeperError
+from service.settings import Settings, environment, read_settings
+from service.store.engine import STATEMENT_TIMEOUT, connect_engine, require_reachable
 from service.store.schema import migrate, require_current
 from service.wiring import build_api, open_bench
 from service.worker import run_worker
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
-Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
 UntilStdinCloses = Annotated[
     bool, typer.Option(hidden=True, help="Stop when standard input closes: when the parent dies.")
 ]
+_READY_WITHIN_S = 60.0
+_LOOK_EVERY_S = 0.1
+_log = structlog.get_logger()
 
 
 class ChildEndedError(WatchkeeperError):
     """A part of the service ended by itself."""
 
 
+class SlowStartError(UnavailableError):
+    """The API did not become ready."""
+
+
 def serve(
     host: Host = "127.0.0.1", port: Port = 8000, until_stdin_closes: UntilStdinCloses = False
 ) -> None:
     """Run the API and the pages."""
+    port = usable_port(host, port)
     with _current_database(until_stdin_closes) as (engine, settings):
+        _log.info("api_starts", url=url_of(host, port))
         serve_api(build_api(engine, settings), host=host, port=port)
 
 
@@ -49,6 +62,7 @@ def work(
 ) -> None:
     """Run a worker: scoring, SLOs, drift, notifications. Several may run at once."""
     if metrics_port is not None:
+        metrics_port = usable_port("127.0.0.1", metrics_port, option="--metrics-port")
         start_http_server(metrics_port, addr="127.0.0.1")
     with (
         _current_database(until_stdin_closes) as (engine, settings),
@@ -60,27 +74,46 @@ def work(
 def up(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Run everything here: database (embedded unless configured), migration, API and a worker."""
     settings = read_settings()
+    port = usable_port(host, port)
+    url = url_of(host, port)
+    own = {} if "public_url" in settings.model_fields_set else {"WATCHKEEPER_PUBLIC_URL": url}
+    _leave_in_order_when_terminated()
     with connect_engine(settings) as engine:
         require_reachable(engine)
         migrate(engine)
-        with children(("serve", "--host", host, "--port", str(port)), ("work",)) as running:
-            typer.echo(f"Watchkeeper runs at http://{host}:{port}  (Ctrl-C stops it)")
-            wait_for_any(running)
+        commands = (("serve", "--host", host, "--port", str(port)), ("work",))
+        with children(*commands, environment={**environment(), **own}) as running:
+            ended = _watch(running)
+            if _becomes_ready(url, ended):
+                typer.echo(f"Watchkeeper runs at {url}  (Ctrl-C stops it)")
+                typer.echo(f"Its data is in {_where_rows_are_kept(engine, settings)}")
+            ended.wait()
+            require_running(running)
+
+
+def _where_rows_are_kept(engine: Engine, settings: Settings) -> str:
+    if settings.database_url is not None:
+        return engine.url.render_as_string(hide_password=True)
+    return str(settings.data_dir.expanduser().resolve())
 
 
 @contextmanager
 def _current_database(until_stdin_closes: bool) -> Iterator[tuple[Engine, Settings]]:
     telemetry.configure_logs()
     settings = read_settings()
-    # By default SIGTERM ends the process on the spot, also when uvicorn has stopped in order and
-    # raises it again: the embedded database would never be stopped.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    _leave_in_order_when_terminated()
     if until_stdin_closes:
         threading.Thread(target=_stop_at_end_of_stdin, daemon=True).start()
-    with connect_engine(settings) as engine:
+    with connect_engine(settings, statement_timeout=STATEMENT_TIMEOUT) as engine:
         require_reachable(engine)
         require_current(engine)
         yield engine, settings
+
+
+def _leave_in_order_when_terminated() -> None:
+    # By default SIGTERM ends the process on the spot, also when uvicorn has stopped in order and
+    # raises it again: the embedded database would never be stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 
 
 def _stop_at_end_of_stdin() -> None:
@@ -135,24 +168,37 @@ def _await_end(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _announce_end(child: subprocess.Popen[bytes], ended: threading.Event) -> None:
-    child.wait()
-    ended.set()
-
-
-def wait_for_any(running: Children) -> None:
-    """Return on SIGTERM or Ctrl-C.
-
-    Raises:
-        ChildEndedError: A child ended by itself.
-    """
+def _watch(running: Children) -> threading.Event:
+    """An event that is set on SIGTERM, on Ctrl-C and when a child ends by itself."""
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     for child in running.values():
         threading.Thread(target=_announce_end, args=(child, ended), daemon=True).start()
-    ended.wait()
-    require_running(running)
+    return ended
+
+
+def _announce_end(child: subprocess.Popen[bytes], ended: threading.Event) -> None:
+    child.wait()
+    ended.set()
+
+
+def _becomes_ready(url: str, ended: threading.Event) -> bool:
+    """Wait until the API answers; False where something ended before that."""
+    deadline = monotonic() + _READY_WITHIN_S
+    # No proxy: none of them could reach the loopback address of this machine.
+    with httpx.Client(trust_env=False, timeout=5) as client:
+        while not ended.wait(_LOOK_EVERY_S):
+            try:
+                if client.get(f"{url}/readyz").is_success:
+                    return True
+            except httpx.TransportError:
+                pass  # it does not listen yet
+            if monotonic() > deadline:
+                raise SlowStartError(
+                    f"Nothing answered at {url}/readyz within {_READY_WITHIN_S:.0f} s"
+                )
+    return False
 
 
 def require_running(running: Children) -> None:

@@ -4,6 +4,7 @@ Source: The Site Reliability Workbook, chapter 5 "Alerting on SLOs", table 5-8.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -18,6 +19,8 @@ MAX_BURN_SHARE = 0.6
 # A slower burn than this leaves a budget over at the end of its window: nothing to alert on.
 # (Not 1: the Workbook's last tier has 0.933 on a window of 28 days.)
 LEAST_FACTOR = 0.9
+# At a burn rate of 1, tiers up to here fired 1.5 to 24 times in 30 simulated days.
+LEAST_PAGE_FACTOR = 1.2
 # 0.6 / (1 - 0.8) is a trifle more than 3 in floating point, 1 / (1 - 0.8) a trifle less than 5.
 ROUNDING = 1 + 1e-9
 _MINUTE = timedelta(minutes=1)
@@ -78,13 +81,23 @@ def standard_catalogue(window: timedelta) -> Catalogue:
     >>> [tier.factor for tier in standard_catalogue(timedelta(days=30))]
     [14.4, 6.0, 3.0, 1.0]
     """
-    tiers: dict[tuple[Severity, timedelta], AlertTier] = {}
+    tiers = []
     for row in WORKBOOK:
         long, factor = row.long, round(row.budget_share * (window / row.long), 4)
         if factor < LEAST_FACTOR:  # windows under 27 days: spend the same share sooner
             long, factor = row.budget_share * window, 1.0
-        tiers.setdefault((row.severity, long), AlertTier.of(row.severity, long, factor, window))
-    return tuple(tiers.values())
+        tiers.append(AlertTier.of(_severity(row.severity, factor), long, factor, window))
+    return _distinct(tiers)
+
+
+def _severity(wanted: Severity, factor: float) -> Severity:
+    """A page only where burning the budget at the sustainable rate cannot page by chance."""
+    return wanted if factor > LEAST_PAGE_FACTOR else "ticket"
+
+
+def _distinct(tiers: Iterable[AlertTier]) -> Catalogue:
+    """Tiers that came to mean the same, given once."""
+    return tuple({(tier.severity, tier.long): tier for tier in tiers}.values())
 
 
 def max_burn(objective: float) -> float:
@@ -122,7 +135,7 @@ def propose_catalogue(objective: float, window: timedelta) -> Catalogue:
         return ()
     bottom = min(1.0, slowest)
     shrink = (cap - bottom) / (fastest - slowest)
-    return tuple(
+    return _distinct(
         tier
         if tier.factor == bottom
         else _with_factor(tier, max(1.0, bottom + (tier.factor - slowest) * shrink), window)
@@ -135,7 +148,7 @@ def _with_factor(tier: AlertTier, factor: float, window: timedelta) -> AlertTier
     # Whole minutes for the short window, too.
     step = SHORT_SHARE * _MINUTE
     long = max(1, round(tier.budget_share * window / rounded / step)) * step
-    return AlertTier.of(tier.severity, long, rounded, window)
+    return AlertTier.of(_severity(tier.severity, rounded), long, rounded, window)
 
 
 def _two_digits(factor: float) -> float:

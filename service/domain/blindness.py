@@ -6,6 +6,7 @@ from typing import Literal
 
 from service.domain.alert_windows import ROUNDING, events_needed, spell_duration
 from service.domain.slis import Tally
+from service.domain.time_slices import CALLS_EXPECTED
 
 # The first three are blindness, the last is a thin stream.
 Cause = Literal["silence", "gaps", "backlog", "too_few"]
@@ -19,15 +20,12 @@ class SloPolicy:
     min_coverage:        least share of the expected time slices that were observed; ditto.
     max_backlog:         largest share of a window's samples that may await their score; ditto.
     watermark_allowance: the newest call may always be this old (batching, retries, roll-up).
-    silence_gaps:        ... or this many mean gaps between calls: with random arrivals a longer
-                         pause has probability exp(-7) = 0.0009.
     """
 
     confidence: float = 0.99
     min_coverage: float = 0.9
     max_backlog: float = 0.1
     watermark_allowance: timedelta = timedelta(minutes=10)
-    silence_gaps: float = 7.0
 
 
 STANDARD_POLICY = SloPolicy()
@@ -38,12 +36,14 @@ class WindowReading:
     """What is known of one window. No expected slices: coverage is not judged."""
 
     tally: Tally
-    pending: int = 0
-    """Samples of the window that are still to be scored."""
+    unscored: int = 0
+    """Samples of the window that wait for their score, or that their evaluator failed on."""
     observed_slices: int = 0
     expected_slices: int = 0
     newest_at: datetime | None = None
-    """Time of the window's newest call, scored or not; None where there is none."""
+    """Minute of the newest thing counted, in the window or before; None where there is none."""
+    missed_calls: float = 0.0
+    """How many were to be expected since then, by the usual traffic."""
 
     @property
     def coverage(self) -> float:
@@ -53,8 +53,8 @@ class WindowReading:
 
     @property
     def backlog(self) -> float:
-        samples = self.tally.n + self.pending
-        return self.pending / samples if samples else 0.0
+        samples = self.tally.n + self.unscored
+        return self.unscored / samples if samples else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,38 +66,38 @@ class Unseen:
 
 
 def find_silence(
-    long: WindowReading, length: timedelta, now: datetime, policy: SloPolicy
+    reading: WindowReading, counted: str, now: datetime, policy: SloPolicy
 ) -> Unseen | None:
-    """A pause is too long by the window's own traffic."""
-    if long.newest_at is None:
-        # On a thin stream the shorter windows are often empty; a longer one knows if it is silence.
-        return Unseen("too_few", f"no calls in the last {spell_duration(length)}")
-    mean_gap = length / max(1, long.tally.n + long.pending)
-    allowed = max(policy.watermark_allowance, policy.silence_gaps * mean_gap)
-    age = now - long.newest_at
-    if age <= allowed:
+    """Nothing came for a time in which, by the usual traffic, something would have."""
+    if reading.unscored:
+        return None  # it came, and waits
+    if reading.newest_at is None:
+        return Unseen("silence", f"no {counted} in the last 35 d")
+    age = now - reading.newest_at
+    if age <= policy.watermark_allowance or reading.missed_calls < CALLS_EXPECTED:
         return None
     return Unseen(
         "silence",
-        f"the newest call is {spell_duration(age)} old; at the traffic of the last "
-        f"{spell_duration(length)} a pause of more than {spell_duration(allowed)} is not expected",
+        f"no {counted} for {spell_duration(age)}; about {reading.missed_calls:.0f} were to be "
+        "expected in that time",
     )
 
 
 def find_gap(reading: WindowReading, length: timedelta, policy: SloPolicy) -> Unseen | None:
-    """Slices without calls, or samples without scores."""
+    """Samples without scores, or slices without anything."""
     over = f"of the last {spell_duration(length)}"
+    if reading.backlog > policy.max_backlog:
+        return Unseen(
+            "backlog",
+            f"{reading.unscored} of the {reading.tally.n + reading.unscored} samples {over} have "
+            f"no score ({reading.backlog:.0%}; at most {policy.max_backlog:.0%} may lack it): they "
+            "wait for a worker, or their evaluator fails",
+        )
     if reading.coverage < policy.min_coverage:
         return Unseen(
             "gaps",
             f"only {reading.observed_slices} of the {reading.expected_slices} time slices {over} "
             f"were observed ({reading.coverage:.0%}; {policy.min_coverage:.0%} are needed)",
-        )
-    if reading.backlog > policy.max_backlog:
-        return Unseen(
-            "backlog",
-            f"{reading.pending} of the {reading.tally.n + reading.pending} samples {over} are not "
-            f"scored yet ({reading.backlog:.0%}; at most {policy.max_backlog:.0%} may be)",
         )
     return None
 

@@ -75,7 +75,6 @@ class SloVerdict:
     severity: Severity | None
     tiers: tuple[TierVerdict, ...]
     sentence: str
-    judged_at: datetime
 
     @property
     def alerting(self) -> bool:
@@ -96,9 +95,10 @@ def judge_slo(
 ) -> SloVerdict:
     """Judge every tier by the readings of `slo.window_lengths`; page absorbs ticket.
 
-    `previous`: `alerting_tiers` of the last verdict. The keys of tiers that the SLO no longer has
-    are forgotten.
+    `previous`: `alerting_tiers` of the last verdict. Where the SLO no longer has such a tier, those
+    of its severity take its place: a new declaration alone neither clears an alert nor thaws it.
     """
+    alerting_before = _carry_over(previous, slo)
     tiers = tuple(
         judge_tier(
             slo,
@@ -107,14 +107,23 @@ def judge_slo(
             short=readings[tier.short],
             now=now,
             policy=policy,
-            was_alerting=tier.key in previous,
+            was_alerting=tier.key in alerting_before,
         )
         for tier in slo.tiers
     )
     status = _status_of(tiers)
     alerting = {verdict.tier.severity for verdict in tiers if verdict.alerting}
     severity: Severity | None = "page" if "page" in alerting else "ticket" if alerting else None
-    return SloVerdict(status, severity, tiers, _sentence(status, severity, tiers), now)
+    return SloVerdict(status, severity, tiers, _sentence(status, severity, tiers))
+
+
+def _carry_over(previous: Collection[str], slo: Slo) -> set[str]:
+    keys = {tier.key for tier in slo.tiers}
+    carried = keys & set(previous)
+    for lost in set(previous) - keys:
+        severity = lost.partition("-")[0]
+        carried |= {tier.key for tier in slo.tiers if tier.severity == severity} or keys
+    return carried
 
 
 def _status_of(tiers: Collection[TierVerdict]) -> Status:
@@ -158,7 +167,9 @@ def judge_tier(
     fires_at = tier.firing_ratio(slo.objective) * ROUNDING
     bound = long.tally.lower_bound(policy.confidence)
     exceeds = bound > fires_at
-    status, unseen = _decide(fires_at, exceeds, tier, long, short, now, policy, was_alerting)
+    status, unseen = _decide(
+        fires_at, exceeds, slo.indicator.counted, tier, long, short, now, policy, was_alerting
+    )
     burns = tuple(_burn(reading.tally.bad_ratio, slo) for reading in (long, short))
     at_least = burn_rate(bound, slo.objective)
     return TierVerdict(
@@ -176,6 +187,7 @@ def judge_tier(
 def _decide(
     fires_at: float,
     exceeds: bool,
+    counted: str,
     tier: AlertTier,
     long: WindowReading,
     short: WindowReading,
@@ -185,9 +197,9 @@ def _decide(
 ) -> tuple[Status, Unseen | None]:
     evidence = long.tally.effective_n
     # Where even the samples that still wait would be too few, their waiting is not the trouble.
-    thin = find_starvation(fires_at, evidence + long.pending, tier.long, policy)
+    thin = find_starvation(fires_at, evidence + long.unscored, tier.long, policy)
     unseen = (
-        find_silence(long, tier.long, now, policy)
+        find_silence(long, counted, now, policy)
         or (None if was_alerting else thin)
         or find_gap(long, tier.long, policy)
     )

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from service.domain.alert_windows import spell_duration
+
 CLOCK_SKEW_ALLOWANCE = timedelta(minutes=5)
 """How far an app's clock may be ahead of ours. Longer than any synchronised clock is off."""
 
@@ -91,13 +93,9 @@ class Batch:
 def refuse_time(instant: datetime, *, now: datetime, retention: timedelta) -> str | None:
     """Why a call at `instant` cannot be taken in, or None where it can."""
     if instant > now + CLOCK_SKEW_ALLOWANCE:
-        ahead = _rounded(instant - now)
+        ahead = spell_duration(instant - now)
         return f"is {ahead} ahead of the server's clock; at most 5 minutes are allowed"
     if instant < now - retention:
-        ago = _rounded(now - instant)
+        ago = spell_duration(now - instant)
         return f"is {ago} ago; samples are kept for {retention.days} days"
     return None
-
-
-def _rounded(span: timedelta) -> timedelta:
-    return timedelta(seconds=round(span.total_seconds()))

@@ -7,14 +7,13 @@ the entry of its timeline, and which message goes out, if any.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from service.domain.alert_windows import Severity
 from service.errors import ConflictError, NotFoundError
 
 Status = Literal["open", "acknowledged", "resolved"]
-STATUSES: tuple[Status, ...] = get_args(Status)
-MessageKind = Literal["opened", "escalated", "acknowledged", "resolved"]
+MessageKind = Literal["opened", "escalated", "acknowledged", "resolved", "reopened"]
 EventKind = Literal[
     "opened",
     "alert_joined",
@@ -22,7 +21,9 @@ EventKind = Literal[
     "alert_cleared",
     "acknowledged",
     "resolved",
+    "reopened",
     "nobody_told",
+    "delivered",
     "delivery_failed",
 ]
 
@@ -117,6 +118,7 @@ class Incident:
     acknowledged_by: str | None = None
     resolved_at: datetime | None = None
     resolved_by: str | None = None
+    reopenings: int = 0
 
     @property
     def status(self) -> Status:
@@ -163,7 +165,7 @@ def feed(
 
     Only a rise in severity sends a message: one page per problem, whatever number of alerts.
     """
-    if SEVERITY_RANK[signal.severity] > SEVERITY_RANK[incident.severity]:
+    if is_less_severe(incident, signal):
         risen = replace(
             incident, severity=signal.severity, title=signal.title, summary=signal.sentence
         )
@@ -171,6 +173,25 @@ def feed(
     if is_new_alert:
         return Transition(incident, _event_of(signal, "alert_joined", at))
     return None
+
+
+def reopen(last: Incident, signal: AlertSignal, *, at: datetime) -> Transition:
+    """The fault is back (see `recurrence.is_back`): whoever was told that it was over is told once.
+
+    Nobody takes care of it any more: who did so before may have gone to bed.
+    """
+    again = replace(
+        last,
+        severity=signal.severity,
+        title=signal.title,
+        summary=signal.sentence,
+        acknowledged_at=None,
+        acknowledged_by=None,
+        resolved_at=None,
+        resolved_by=None,
+        reopenings=last.reopenings + 1,
+    )
+    return Transition(again, _event_of(signal, "reopened", at), "reopened")
 
 
 def clear(incident: Incident, source: str, reason: str, *, at: datetime) -> Transition:
@@ -218,6 +239,11 @@ def _refuse_resolved(incident: Incident) -> None:
             f"Incident {incident.id} was resolved by {incident.resolved_by} "
             f"at {_spell(incident.resolved_at)}"
         )
+
+
+def is_less_severe(one: Incident | AlertSignal, other: Incident | AlertSignal) -> bool:
+    """Whether the other one is the worse of the two."""
+    return SEVERITY_RANK[one.severity] < SEVERITY_RANK[other.severity]
 
 
 def _event_of(signal: AlertSignal, kind: EventKind, at: datetime) -> IncidentEvent:

@@ -53,10 +53,17 @@ class Message:
 
 
 def compose(
-    incident: Incident, firing: Sequence[Alert], kind: MessageKind, *, at: datetime
+    incident: Incident,
+    firing: Sequence[Alert],
+    kind: MessageKind,
+    *,
+    reason: str,
+    simulated: bool,
+    at: datetime,
 ) -> Message:
     """The message about a step of an incident's life; `firing` are its alerts at that time.
 
+    `reason` is why this step was taken: title and summary are those of the alarm to the end.
     Shape: Standard Webhooks (type, timestamp, data).
     """
     alerts = [
@@ -71,7 +78,9 @@ def compose(
         "app": incident.app,
         "environment": incident.environment,
         "task": incident.task,
+        "simulated": simulated,
         "summary": incident.summary,
+        "reason": reason,
         "alerts": alerts,
         "opened_at": incident.opened_at.isoformat(),
         "acknowledged_at": _isoformat(incident.acknowledged_at),
@@ -86,7 +95,9 @@ def compose(
         "dedup_key": incident.dedup_key,
         "data": data,
     }
-    return Message(f"{incident.dedup_key}-{kind}", payload)
+    # A reopened incident can be acknowledged and resolved again: these are new messages.
+    turn = f"-{incident.reopenings + 1}" if incident.reopenings else ""
+    return Message(f"{incident.dedup_key}-{kind}{turn}", payload)
 
 
 def next_attempt(
@@ -119,6 +130,13 @@ def nobody_told(incident: Incident, *, at: datetime) -> IncidentEvent:
     """The timeline's entry where an incident opens and its app has no channel."""
     text = f"Nobody was told: the app '{incident.app}' has no channels"
     return IncidentEvent(at, "nobody_told", WATCHKEEPER, text, {})
+
+
+def delivered(message: Message, channel_name: str, *, at: datetime) -> IncidentEvent:
+    """The timeline's entry where a message has arrived."""
+    text = f"{message.payload['type']} reached the channel '{channel_name}'"
+    evidence = {"channel": channel_name, "message": message.id}
+    return IncidentEvent(at, "delivered", WATCHKEEPER, text, evidence)
 
 
 def delivery_failed(

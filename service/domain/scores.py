@@ -53,11 +53,27 @@ class NewScore:
     weight: float
 
 
-def tally_by_slice(scores: Iterable[NewScore]) -> dict[SliSlice, Tally]:
+@dataclass(frozen=True, slots=True)
+class SliCounts:
+    """What a slice holds: its scores, and how many samples its evaluator failed on."""
+
+    tally: Tally = Tally.ZERO
+    failed_n: int = 0
+
+    def __add__(self, other: "SliCounts") -> "SliCounts":
+        """Counts of the same slice add up."""
+        return SliCounts(self.tally + other.tally, self.failed_n + other.failed_n)
+
+
+def count_by_slice(scores: Iterable[NewScore]) -> dict[SliSlice, SliCounts]:
     """What these scores add to the SLI counts of their minutes."""
-    tallies: dict[SliSlice, Tally] = {}
+    counts: dict[SliSlice, SliCounts] = {}
     for score in scores:
-        if score.value is not None and score.passed is not None:
-            one = Tally.from_score(score.value, score.weight, bad=not score.passed)
-            tallies[score.slice] = tallies.get(score.slice, Tally.ZERO) + one
-    return tallies
+        if score.value is None:
+            one = SliCounts(failed_n=1)
+        elif score.passed is not None:
+            one = SliCounts(Tally.from_score(score.value, score.weight, bad=not score.passed))
+        else:
+            continue
+        counts[score.slice] = counts.get(score.slice, SliCounts()) + one
+    return counts

@@ -32,6 +32,11 @@ class Indicator:
     environment: str
     evaluator: str | None = None
 
+    @property
+    def counted(self) -> str:
+        """What one of it is called."""
+        return "call" if self.evaluator is None else "scored answer"
+
     def __post_init__(self) -> None:
         if (self.kind == "quality") != (self.evaluator is not None):
             raise InvalidSloError(

@@ -2,6 +2,8 @@
 
 import math
 
+from service.domain.slis import Interval
+
 NO_VALUE = "no data"
 
 
@@ -32,6 +34,17 @@ def points(difference: float | None) -> str:
     if difference is None:
         return NO_VALUE
     return f"{100 * difference:+.1f} points".replace("-", "−")
+
+
+def between_points(interval: Interval | None) -> str:
+    """The interval of a difference of two shares.
+
+    >>> between_points(Interval(-0.38, -0.299)), between_points(None)
+    ('−38.0 to −29.9 points', 'no data')
+    """
+    if interval is None:
+        return NO_VALUE
+    return f"{points(interval.lower).removesuffix(' points')} to {points(interval.upper)}"
 
 
 def relative(change: float | None) -> str:

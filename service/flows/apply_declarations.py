@@ -21,7 +21,7 @@ from service.specs.declarations import (
     TaskSpec,
 )
 from service.specs.parse_declarations import parse_declarations
-from service.specs.problems import Path
+from service.specs.problems import Path, list_allowed
 from service.store.apps import find_app, list_apps, put_app
 from service.store.channels import list_channel_names, put_channel
 from service.store.slos import StoredSlo, list_slos, put_slo
@@ -115,7 +115,7 @@ def _faults_of(
             choice.name, choice.config, Task(task.name, task.contract), _rule_of(choice.passes)
         )
     except UnknownEvaluator as error:
-        yield ("name",), f"allowed: {', '.join(error.allowed)}"
+        yield ("name",), list_allowed(error.allowed, choice.name)
     except BrokenEvaluator as error:
         yield ("name",), str(error)
     except InvalidConfig as error:

@@ -1,33 +1,33 @@
 """Build the evaluators that a task declares."""
 
-from sqlalchemy import Connection
+import structlog
 
 from evaluators.contract import PassRule, Task
-from evaluators.registry import Built, Registry
-from service.domain.slos import Indicator
-from service.store.tasks import StoredTask, find_task
+from evaluators.registry import Built, EvaluatorError, Registry
+from service import telemetry
+from service.store.tasks import EvaluatorChoice, StoredTask
+
+_log = structlog.get_logger()
 
 
 def build_evaluators(registry: Registry, task: StoredTask) -> tuple[Built, ...]:
-    """Ready to score; raises an `EvaluatorError` where the declaration no longer fits the code."""
+    """Those that can be built here. One that cannot costs its own scores, not the others'."""
+    built = (_build(registry, task, choice) for choice in task.evaluators)
+    return tuple(each for each in built if each is not None)
+
+
+def _build(registry: Registry, task: StoredTask, choice: EvaluatorChoice) -> Built | None:
     facts = Task(task.name, task.contract)
-    return tuple(
-        registry.build(
-            choice.name,
-            choice.config,
-            facts,
-            PassRule(**choice.passes) if choice.passes is not None else None,
+    passes = PassRule(**choice.passes) if choice.passes is not None else None
+    try:
+        return registry.build(choice.name, choice.config, facts, passes)
+    except EvaluatorError as error:
+        telemetry.evaluators_not_in_force.labels(choice.name).inc()
+        _log.error(
+            "evaluator_not_in_force",
+            task=task.name,
+            evaluator=choice.name,
+            error=str(error),
+            remedy="install it where the workers and the API run, and restart them",
         )
-        for choice in task.evaluators
-    )
-
-
-def version_in_force(
-    connection: Connection, registry: Registry, app_id: int, indicator: Indicator
-) -> str | None:
-    """The version of a quality indicator's evaluator that scores now; None for availability."""
-    task = find_task(connection, app_id, indicator.task)
-    if indicator.evaluator is None or task is None:
         return None
-    versions = {built.name: built.version for built in build_evaluators(registry, task)}
-    return versions.get(indicator.evaluator)

@@ -1,10 +1,12 @@
 """Build a team's weekly report."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
 from evaluators.registry import Registry
+from service.domain.coverage import StretchCounts, Versions, choose_version
 from service.domain.iso_weeks import WEEK, IsoWeek, Stretch
 from service.domain.weekly_report import (
     Amount,
@@ -19,11 +21,12 @@ from service.domain.weekly_report import (
 from service.errors import NotFoundError
 from service.flows.measure_slo import measure_slo
 from service.store.apps import App, list_apps, list_teams
+from service.store.measured import Measured
 from service.store.reports import (
     count_awaiting_score,
-    count_scored_by_other_versions,
+    count_scored,
     list_fed_incidents,
-    list_opened_incidents,
+    list_incidents_within,
     read_stretch_tally,
     read_usage,
 )
@@ -57,7 +60,7 @@ def build_report(
             compared_with=stretch.shifted(-WEEK),
             is_complete=stretch.length == WEEK,
             generated_at=now,
-            apps=tuple(_report_app(connection, registry, app, stretch, now) for app in apps),
+            apps=tuple(_report_app(connection, registry, app, stretch) for app in apps),
         )
 
 
@@ -69,12 +72,12 @@ def _unknown_team(team: str, known: list[str]) -> UnknownTeamError:
 
 
 def _report_app(
-    connection: Connection, registry: Registry, app: App, stretch: Stretch, now: datetime
+    connection: Connection, registry: Registry, app: App, stretch: Stretch
 ) -> AppReport:
     usage = read_usage(connection, app.id, stretch)
     before = read_usage(connection, app.id, stretch.shifted(-WEEK))
-    opened = list_opened_incidents(connection, app.id, stretch)
-    incidents = tuple(report_incident(incident, now=now) for incident in opened)
+    found = list_incidents_within(connection, app.id, stretch)
+    incidents = tuple(report_incident(incident, stretch) for incident in found)
     return AppReport(
         name=app.name,
         display_name=app.display_name,
@@ -96,18 +99,31 @@ def _report_slo(
     stretch: Stretch,
     incidents: tuple[ReportedIncident, ...],
 ) -> SloReport:
-    measured = measure_slo(connection, registry, stored)
+    in_force = measure_slo(connection, registry, stored)
+    scored = count_scored(connection, in_force, stretch).by_version
+    version = choose_version(in_force.evaluator_version, scored, is_over=stretch.length == WEEK)
+    measured = replace(in_force, evaluator_version=version)
     before = stretch.shifted(-WEEK)
     window = Stretch(stretch.ends_at - stored.slo.window, stretch.ends_at)
     counts = SloCounts(
-        week=read_stretch_tally(connection, measured, stretch),
-        week_before=read_stretch_tally(connection, measured, before),
-        slo_window=read_stretch_tally(connection, measured, window),
+        week=_count(connection, measured, stretch),
+        week_before=_count(connection, measured, before),
+        slo_window=_count(connection, measured, window),
         usage=read_usage(connection, stored.app_id, stretch, of=measured),
         usage_before=read_usage(connection, stored.app_id, before, of=measured),
-        awaiting_score=count_awaiting_score(connection, measured, stretch),
-        scored_by_other_versions=count_scored_by_other_versions(connection, measured, stretch),
     )
-    fed = list_fed_incidents(connection, stored.slo.alert_source)
+    fed = list_fed_incidents(connection, stored.slo.alert_source, stretch)
     own = tuple(incident for incident in incidents if incident.id in fed)
-    return report_slo(stored.slo, stored.display_name, measured.evaluator_version, counts, own)
+    versions = Versions(version, in_force.evaluator_version)
+    return report_slo(stored.slo, stored.display_name, versions, counts, own)
+
+
+def _count(connection: Connection, measured: Measured, stretch: Stretch) -> StretchCounts:
+    scored = count_scored(connection, measured, stretch)
+    others = set(scored.by_version) - {measured.evaluator_version}
+    return StretchCounts(
+        tally=read_stretch_tally(connection, measured, stretch),
+        by_other_versions=sum(scored.by_version[version] for version in others),
+        awaiting_score=count_awaiting_score(connection, measured, stretch),
+        evaluator_failed=scored.failed,
+    )

@@ -3,11 +3,11 @@
 import secrets
 from datetime import datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from service.domain.api_keys import ApiKey
 from service.errors import NotFoundError
-from service.store.apps import add_api_key, find_app, list_apps
+from service.store.apps import App, add_api_key, find_app, list_apps
 
 
 class UnknownAppError(NotFoundError):
@@ -18,12 +18,22 @@ def create_api_key(engine: Engine, app_name: str, *, now: datetime) -> ApiKey:
     """A new key; this is the only time that it can be seen."""
     key = ApiKey.from_random(secrets.token_urlsafe(32))
     with engine.begin() as connection:
-        app = find_app(connection, app_name)
-        if app is None:
-            known = ", ".join(known.name for known in list_apps(connection)) or "none yet"
-            raise UnknownAppError(
-                f"There is no app '{app_name}'; declare it with: watchkeeper apply -f DIR. "
-                f"Known apps: {known}"
-            )
+        app = require_app(connection, app_name)
         add_api_key(connection, app_id=app.id, key_hash=key.hash, prefix=key.shown, now=now)
     return key
+
+
+def require_app(connection: Connection, name: str) -> App:
+    """The app of that name.
+
+    Raises:
+        UnknownAppError: There is none; says which there are.
+    """
+    app = find_app(connection, name)
+    if app is None:
+        known = ", ".join(known.name for known in list_apps(connection)) or "none yet"
+        raise UnknownAppError(
+            f"There is no app '{name}'; declare it with: watchkeeper apply -f DIR. "
+            f"Known apps: {known}"
+        )
+    return app

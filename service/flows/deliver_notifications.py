@@ -1,7 +1,8 @@
 """Send what the outbox holds: claim under a lease, commit, call outside, record what came of it."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from random import SystemRandom
 from typing import Literal
@@ -9,14 +10,17 @@ from typing import Literal
 import structlog
 from sqlalchemy import Engine
 
-from service.domain.notifications import Message, delivery_failed, next_attempt
+from service.domain.notifications import Message, delivered, delivery_failed, next_attempt
 from service.notify.contract import DeliveryError, Sender
 from service.store import notifications
 from service.store.incidents import add_event
 from service.store.notifications import ClaimedNotification
 
 LEASE = timedelta(minutes=1)
-"""Longer than any sender's timeouts; a message whose process died is sent again after it."""
+"""Much longer than any sender takes; a message whose process died is sent again after it."""
+CHANNELS_AT_ONCE = 8
+_LOOK_AGAIN_S = 1.0
+"""While a receiver takes its time, messages come in for the others."""
 
 Outcome = Literal["delivered", "postponed", "given_up"]
 _log = structlog.get_logger()
@@ -32,32 +36,41 @@ def deliver_notifications(
     is_stopping: Callable[[], bool] = lambda: False,
     chance: Callable[[], float] = _chance,
 ) -> Mapping[Outcome, int]:
-    """Send all that is due, one message after the other; several processes can do this at once.
+    """Send all that is due; several processes can do this at once.
+
+    To one channel one message after the other, to several channels at the same time: a receiver
+    that is away holds up nobody else's pages.
 
     Args:
-        senders: by the kind of channel.
+        senders: by the kind of channel; threads share them.
         clock: read before and after each call outside, which can take its time.
         public_url: where the links in messages lead.
         is_stopping: asked before each message; the rest waits for the next call.
         chance: spreads the retries; in [0, 1).
     """
     outcomes: Counter[Outcome] = Counter()
-    while not is_stopping() and (claimed := _claim(engine, clock())) is not None:
-        message = claimed.message.addressed(public_url)
-        try:
-            _send(senders, claimed, message, clock())
-        except DeliveryError as error:
-            outcomes[_record_failure(engine, claimed, error, clock(), chance())] += 1
-        else:
-            with engine.begin() as connection:
-                notifications.record_delivery(connection, claimed, now=clock())
-            outcomes["delivered"] += 1
-    return outcomes
+    sending: dict[Future[None], ClaimedNotification] = {}
+    with ThreadPoolExecutor(CHANNELS_AT_ONCE, thread_name_prefix="deliver") as threads:
+        while True:
+            while len(sending) < CHANNELS_AT_ONCE and not is_stopping():
+                now = clock()
+                claimed = _claim(engine, sending.values(), now)
+                if claimed is None:
+                    break
+                message = claimed.message.addressed(public_url)
+                sending[threads.submit(_send, senders, claimed, message, now)] = claimed
+            if not sending:
+                return outcomes
+            for sent in wait(sending, _LOOK_AGAIN_S, FIRST_COMPLETED).done:
+                outcomes[_record(engine, sending.pop(sent), sent, clock(), chance)] += 1
 
 
-def _claim(engine: Engine, now: datetime) -> ClaimedNotification | None:
+def _claim(
+    engine: Engine, sending: Collection[ClaimedNotification], now: datetime
+) -> ClaimedNotification | None:
+    busy_channels = {claimed.channel_id for claimed in sending}
     with engine.begin() as connection:
-        return notifications.claim(connection, now=now, lease=LEASE)
+        return notifications.claim(connection, now=now, lease=LEASE, busy_channels=busy_channels)
 
 
 def _send(
@@ -79,6 +92,24 @@ def _send(
         raise DeliveryError(f"unexpected {type(error).__name__} while sending") from error
 
 
+def _record(
+    engine: Engine,
+    claimed: ClaimedNotification,
+    sent: Future[None],
+    now: datetime,
+    chance: Callable[[], float],
+) -> Outcome:
+    try:
+        sent.result()
+    except DeliveryError as error:
+        return _record_failure(engine, claimed, error, now, chance())
+    with engine.begin() as connection:
+        if notifications.record_delivery(connection, claimed, now=now):
+            event = delivered(claimed.message, _name_of(claimed), at=now)
+            add_event(connection, claimed.incident_id, event)
+    return "delivered"
+
+
 def _record_failure(
     engine: Engine,
     claimed: ClaimedNotification,
@@ -86,7 +117,7 @@ def _record_failure(
     now: datetime,
     chance: float,
 ) -> Outcome:
-    name = claimed.channel.name if claimed.channel else "(removed)"
+    name = _name_of(claimed)
     again_at = None
     if not error.permanent:
         again_at = next_attempt(
@@ -107,3 +138,7 @@ def _record_failure(
             add_event(connection, claimed.incident_id, event)
             _log.error("delivery_given_up", **facts, attempt=claimed.attempts)
         return "given_up"
+
+
+def _name_of(claimed: ClaimedNotification) -> str:
+    return claimed.channel.name if claimed.channel else "(removed)"

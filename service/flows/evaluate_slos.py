@@ -4,52 +4,60 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Engine
 
 from evaluators.registry import Registry
+from service import telemetry
 from service.domain.burn_rate import Budget, SloVerdict, TierVerdict, budget, judge_slo
 from service.domain.incidents import AlertSignal
 from service.domain.slis import Tally
 from service.domain.slos import Slo
+from service.domain.time_slices import floor_minute
 from service.flows.measure_slo import measure_slo
 from service.flows.open_incident import clear_alert, raise_alert
 from service.store import slos
+from service.store.locks import limit_lock_waits
 from service.store.readings import read_tally, read_windows
 from service.store.slos import SloState, StoredSlo, list_slos, read_states
+
+_log = structlog.get_logger()
 
 
 def evaluate_slos(engine: Engine, registry: Registry, *, now: datetime) -> dict[str, SloVerdict]:
     """Judge all SLOs, each in a transaction of its own; returns the verdicts by `app/name`."""
     with engine.connect() as connection:
-        stored_slos, states = list_slos(connection), read_states(connection)
+        stored_slos = list_slos(connection)
     verdicts = {}
     for stored in stored_slos:
         name = f"{stored.slo.app}/{stored.slo.name}"
-        verdicts[name] = _evaluate(engine, registry, stored, states.get(stored.id), now)
+        try:
+            verdicts[name] = _evaluate(engine, registry, stored, now)
+        except Exception as error:
+            # One SLO must not blind the others. Its own state grows stale, which pages show.
+            telemetry.slo_failures.inc()
+            _log.error("slo_not_evaluated", slo=name, **telemetry.described(error))
     return verdicts
 
 
-def _evaluate(
-    engine: Engine,
-    registry: Registry,
-    stored: StoredSlo,
-    before: SloState | None,
-    now: datetime,
-) -> SloVerdict:
+def _evaluate(engine: Engine, registry: Registry, stored: StoredSlo, now: datetime) -> SloVerdict:
     slo = stored.slo
-    alerting = before.verdict["alerting_tiers"] if before else []
-    with engine.begin() as connection:
+    # One snapshot: between two, a job that ends would be neither pending nor scored.
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        before = read_states(connection).get(stored.id)
         measured = measure_slo(connection, registry, stored)
         readings = read_windows(connection, measured, slo.window_lengths, now=now)
-        verdict = judge_slo(slo, readings, now, previous=alerting)
-        tally = read_tally(connection, measured, now - slo.window, now)
-        document = verdict_document(verdict, tally, budget(tally, slo.objective))
-        if slo.indicator.kind == "quality" and measured.evaluator_version is None:
-            why = f"{slo.indicator.evaluator} is not in force on the task {slo.indicator.task}"
-            verdict = replace(verdict, sentence=f"{why}: {verdict.sentence}")
-        slos.put_state(
-            connection, SloState(stored.id, verdict.status, verdict.sentence, document, now)
-        )
+        tally = read_tally(connection, measured, floor_minute(now) - slo.window, now)
+    alerting = before.verdict["alerting_tiers"] if before else []
+    verdict = judge_slo(slo, readings, now, previous=alerting)
+    if measured.is_quality and measured.evaluator_version is None:
+        why = f"{slo.indicator.evaluator} is not in force on the task {slo.indicator.task}"
+        verdict = replace(verdict, sentence=f"{why}: {verdict.sentence}")
+    document = verdict_document(verdict, tally, budget(tally, slo.objective))
+    with engine.begin() as connection:
+        limit_lock_waits(connection)
+        state = SloState(stored.id, verdict.status, verdict.sentence, document, now)
+        slos.put_state(connection, state)
         _tell(connection, stored, verdict, document, now)
     return verdict
 

@@ -36,30 +36,31 @@ def ingest_samples(
     engine: Engine, app: App, batch: Batch, *, now: datetime, retention: timedelta
 ) -> Receipt:
     """Store what can be stored. When this returns, it is committed."""
-    samples, late_samples = _timely(
+    timely, late_samples = _timely(
         {i: (sample, sample.called_at) for i, sample in batch.samples.items()},
         "/samples/{}/called_at",
         now,
         retention,
     )
+    samples, ambiguous = _of_one_time(timely)
     counts, late_counts = _timely(
         {i: (count, count.slice.minute) for i, count in batch.counts.items()},
         "/call_counts/{}/minute",
         now,
         retention,
     )
-    distinct = list({(sample.called_at, sample.sample_id): sample for sample in samples}.values())
+    distinct = list({sample.sample_id: sample for sample in samples}.values())
     partitions.ensure(
-        engine, {s.called_at for s in distinct} | {count.slice.minute for count in counts}
+        engine, {s.called_at for s in distinct} | {count.slice.minute for count in counts.values()}
     )
     with engine.begin() as connection:
         is_new = claim_batch(connection, app.id, batch.batch_id, now=now)
         stored: list[NewSample] = []
         if is_new:
             stored = insert_samples(connection, app.id, distinct, now=now)
-            add_call_counts(connection, app.id, _merged(counts))
+            add_call_counts(connection, app.id, _merged(counts.values()))
             enqueue(connection, app.id, stored, now=now)
-    rejections = (*batch.rejections, *late_samples, *late_counts)
+    rejections = (*batch.rejections, *late_samples, *ambiguous, *late_counts)
     of_samples = sum(_is_of_sample(rejection) for rejection in rejections)
     return Receipt(
         batch_id=batch.batch_id,
@@ -74,14 +75,28 @@ def ingest_samples(
 
 def _timely(
     items: dict[int, tuple[Item, datetime]], pointer: str, now: datetime, retention: timedelta
-) -> tuple[list[Item], list[Rejection]]:
-    taken, refused = [], []
+) -> tuple[dict[int, Item], list[Rejection]]:
+    taken, refused = {}, []
     for index, (item, instant) in items.items():
         reason = refuse_time(instant, now=now, retention=retention)
         if reason is None:
-            taken.append(item)
+            taken[index] = item
         else:
             refused.append(Rejection(pointer.format(index), reason))
+    return taken, refused
+
+
+def _of_one_time(items: dict[int, NewSample]) -> tuple[list[NewSample], list[Rejection]]:
+    """What is unambiguous: with a second time, an id would name a second sample."""
+    first: dict[UUID, int] = {}
+    taken, refused = [], []
+    for index, sample in items.items():
+        known = first.setdefault(sample.sample_id, index)
+        if items[known].called_at == sample.called_at:
+            taken.append(sample)
+        else:
+            reason = f"is the id of /samples/{known} too, which has another called_at"
+            refused.append(Rejection(f"/samples/{index}/sample_id", reason))
     return taken, refused
 
 

@@ -2,17 +2,18 @@
 
 from sqlalchemy import Connection
 
-from evaluators.registry import EvaluatorError, Registry
-from service.flows.build_evaluators import version_in_force
-from service.store.readings import Measured
+from evaluators.registry import Registry
+from service.flows.build_evaluators import build_evaluators
+from service.store.measured import Measured
 from service.store.slos import StoredSlo
+from service.store.tasks import find_task
 
 
 def measure_slo(connection: Connection, registry: Registry, stored: StoredSlo) -> Measured:
     """No version where the evaluator is not declared any more or cannot be built."""
     indicator = stored.slo.indicator
-    try:
-        version = version_in_force(connection, registry, stored.app_id, indicator)
-    except EvaluatorError:
-        version = None
-    return Measured(stored.app_id, indicator, version)
+    task = find_task(connection, stored.app_id, indicator.task)
+    if indicator.evaluator is None or task is None:
+        return Measured(stored.app_id, indicator, None)
+    versions = {built.name: built.version for built in build_evaluators(registry, task)}
+    return Measured(stored.app_id, indicator, versions.get(indicator.evaluator))

@@ -7,22 +7,23 @@ from uuid import uuid4
 
 import structlog
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
 
 from evaluators.contract import Sample, Score, fault_in
 from evaluators.registry import Built, Registry
 from service import telemetry
 from service.domain.drift.hourly import count_by_hour
-from service.domain.scores import EVALUATOR_ERROR, NewScore, SliSlice, Stream, tally_by_slice
+from service.domain.scores import EVALUATOR_ERROR, NewScore, SliSlice, Stream, count_by_slice
 from service.flows.build_evaluators import build_evaluators
+from service.flows.renew_lease import renewed_lease
 from service.store import drift, partitions, scoring_jobs
+from service.store.database_errors import is_transient
 from service.store.samples import read_samples
 from service.store.scores import insert_scores
 from service.store.scoring_jobs import ScoringJob
-from service.store.sli_minutes import add_tallies
+from service.store.sli_minutes import add_sli_counts
 from service.store.tasks import StoredTask, find_task
 
-MAXIMUM_ATTEMPTS = 5
+MAXIMUM_FAILURES = 5
 _RETRY_AFTER = timedelta(seconds=10)
 _log = structlog.get_logger()
 
@@ -40,13 +41,13 @@ def score_samples(
     if job is None:
         return False
     try:
-        _score(engine, registry, job, clock())
+        with renewed_lease(engine, job, clock=clock, lease=lease):
+            _score(engine, registry, job, clock())
     except LeaseLostError:
         _log.warning("scoring_lease_lost", job=job.id)
-    except OperationalError:
-        raise  # the database is away; the lease ends by itself
     except Exception as error:
-        _set_aside(engine, job, error, clock())
+        # Where the database is away this fails as well; the lease then ends by itself.
+        _hand_back(engine, job, error, clock())
     return True
 
 
@@ -62,7 +63,7 @@ def _score(engine: Engine, registry: Registry, job: ScoringJob, now: datetime) -
         if not scoring_jobs.finish(connection, job):
             raise LeaseLostError
         insert_scores(connection, job.app_id, new, now=now)
-        add_tallies(connection, job.app_id, tally_by_slice(new))
+        add_sli_counts(connection, job.app_id, count_by_slice(new))
         for stream in _watched_streams(task, built, job):
             _count_drift(connection, stream, new)
     telemetry.scored_samples.inc(len(rows))
@@ -158,21 +159,32 @@ def _count_drift(connection: Connection, stream: Stream, new: Sequence[NewScore]
     stored = drift.find_reference(connection, stream)
     if stored is None:
         return  # who builds the reference will count these scores
-    counted = [
+    of_stream = [
         (score.called_at, score.value, score.weight)
         for score in new
-        if score.slice.evaluator == stream.evaluator
-        and score.value is not None
-        and score.called_at >= stored.ends_at
+        if score.slice.evaluator == stream.evaluator and score.value is not None
     ]
+    counted = [row for row in of_stream if row[0] >= stored.ends_at]
+    if len(counted) < len(of_stream):
+        # The reference never changes, so what comes late for it is in neither; somebody should see.
+        left_out = len(of_stream) - len(counted)
+        _log.warning("drift_scores_too_late_for_reference", stream=stream, scores=left_out)
     drift.add_counts(connection, stored, count_by_hour(counted, stored.reference.edges))
 
 
-def _set_aside(engine: Engine, job: ScoringJob, error: Exception, now: datetime) -> None:
-    reason = type(error).__name__  # its text may quote a prompt or an answer
-    _log.error("scoring_job_failed", job=job.id, attempts=job.attempts, error=reason)
+def _hand_back(engine: Engine, job: ScoringJob, error: Exception, now: datetime) -> None:
+    seen = telemetry.described(error)  # not its text, which may quote a prompt or an answer
+    reason, again_at = seen["error"], now + _RETRY_AFTER
+    failures = job.failures + 1
     with engine.begin() as connection:
-        if job.attempts >= MAXIMUM_ATTEMPTS:
-            scoring_jobs.give_up(connection, job, error=reason, now=now)
+        if is_transient(error):
+            _log.warning("scoring_job_postponed", job=job.id, **seen)
+            scoring_jobs.postpone(connection, job, error=reason, not_before=again_at)
+            return
+        _log.error("scoring_job_failed", job=job.id, failures=failures, **seen)
+        if failures < MAXIMUM_FAILURES:
+            scoring_jobs.give_back(
+                connection, job, error=reason, failures=failures, not_before=again_at
+            )
         else:
-            scoring_jobs.give_back(connection, job, error=reason, not_before=now + _RETRY_AFTER)
+            scoring_jobs.give_up(connection, job, error=reason, failures=failures, now=now)

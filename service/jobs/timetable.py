@@ -54,8 +54,16 @@ def _score(bench: Bench) -> None:
         bench.engine, bench.registry, clock=bench.clock, lease=bench.settings.scoring_lease
     ):
         pass
+
+
+def _measure(bench: Bench) -> None:
     with bench.engine.connect() as connection:
-        telemetry.scoring_backlog.set(scoring_jobs.read_backlog(connection).samples)
+        backlog = scoring_jobs.read_backlog(connection)
+    since = backlog.waiting_since
+    waited = timedelta() if since is None else bench.clock() - since
+    telemetry.scoring_backlog.set(backlog.waiting_samples)
+    telemetry.scoring_wait.set(max(waited.total_seconds(), 0.0))
+    telemetry.scoring_set_aside.set(backlog.set_aside_samples)
 
 
 def _evaluate(bench: Bench) -> None:
@@ -82,6 +90,9 @@ def _trim(bench: Bench) -> None:
 
 TIMETABLE: tuple[Job, ...] = (
     Job("score_samples", timedelta(seconds=1), exclusive=False, run=_score),
+    # Beside scoring, not at its end: there is no end while there is a backlog. Every worker
+    # measures, so that each one's metrics are true.
+    Job("measure_backlog", timedelta(seconds=15), exclusive=False, run=_measure),
     Job("deliver_notifications", timedelta(seconds=2), exclusive=False, run=_deliver),
     # A page's detection time is minutes (the shortest window is 5): this adds little to it.
     Job("evaluate_slos", timedelta(seconds=15), exclusive=True, run=_evaluate),
@@ -107,4 +118,5 @@ def run_once(job: Job, bench: Bench) -> None:
     except Exception as error:
         # The next turn tries again; a worker that gives up is worse than one that complains.
         telemetry.job_failures.labels(job.name).inc()
-        _log.error("job_failed", job=job.name, **telemetry.described(error))
+        seen = telemetry.described(error)
+        _log.error("job_failed", job=job.name, **seen, trace=telemetry.traced(error))

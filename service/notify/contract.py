@@ -26,7 +26,7 @@ class Sender(Protocol):
     """One kind of channel."""
 
     def send(self, channel: Channel, message: Message, *, now: datetime) -> None:
-        """Return when the receiver has taken the message.
+        """Return when the receiver has taken the message; within seconds, come what may.
 
         It can come twice, with the same `message.id`: a process can die between the receiver's
         answer and our commit.

@@ -1,11 +1,13 @@
 """Signed webhooks: JSON over HTTP POST, as Standard Webhooks (standardwebhooks.com) describes."""
 
+import asyncio
 import base64
 import binascii
 import hashlib
 import hmac
 import json
 import logging
+import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -15,7 +17,10 @@ import httpx
 from service.domain.notifications import Channel, Message
 from service.notify.contract import DeliveryError
 
-TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+DEADLINE = timedelta(seconds=10)
+"""For the whole of a send. (A timeout of httpx is for each read, and a receiver that sends a byte
+now and then never meets it.)"""
+CONNECT_TIMEOUT = timedelta(seconds=5)
 SECRET_PREFIX = "whsec_"  # noqa: S105 - it marks a secret, it is none
 RETRIED = frozenset(
     {
@@ -29,32 +34,41 @@ RETRIED = frozenset(
 
 
 class WebhookSender:
-    """Posts messages; threads can share one. `close` ends its connections."""
+    """Posts messages; threads can share one. `close` ends its connections.
 
-    def __init__(self) -> None:
+    The requests run in an event loop of its own, in a thread: a blocking request cannot be ended
+    from outside, a task can be cancelled wherever it waits.
+    """
+
+    def __init__(self, deadline: timedelta = DEADLINE) -> None:
         # At its level INFO, httpx logs every request with its URL, where a token can be.
         logging.getLogger("httpx").setLevel(logging.WARNING)
-        self._client = httpx.Client(
-            timeout=TIMEOUT,
+        self._deadline_s = deadline.total_seconds()
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(self._deadline_s, connect=CONNECT_TIMEOUT.total_seconds()),
             # A redirected POST becomes a GET, and a message could go to somebody else.
             follow_redirects=False,
             headers={"user-agent": "watchkeeper", "content-type": "application/json"},
         )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="webhook", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """End the connections that are kept open."""
-        self._client.close()
+        asyncio.run_coroutine_threadsafe(self._client.aclose(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     def send(self, channel: Channel, message: Message, *, now: datetime) -> None:
         """See `Sender.send`."""
         body = json.dumps(message.payload, ensure_ascii=False, allow_nan=False).encode()
-        headers = _headers(channel, message.id, body, now)
+        request = self._post(channel.url, body, _headers(channel, message.id, body, now))
         try:
-            # The answer's body is left unread: its status says it all, and it can be endless.
-            with self._client.stream(
-                "POST", channel.url, content=body, headers=headers
-            ) as response:
-                _check(response, now)
+            response = asyncio.run_coroutine_threadsafe(request, self._loop).result()
+        except TimeoutError:
+            raise DeliveryError(f"no answer within {self._deadline_s:g} s") from None
         except httpx.ConnectError as error:
             raise DeliveryError(f"cannot connect: {error}") from None
         except (httpx.UnsupportedProtocol, httpx.InvalidURL):
@@ -65,6 +79,15 @@ class WebhookSender:
         except httpx.HTTPError as error:
             # Only the kind: the text can quote what was sent, and so the URL.
             raise DeliveryError(f"the connection failed ({type(error).__name__})") from None
+        _check(response, now)
+
+    async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        async with (
+            asyncio.timeout(self._deadline_s),
+            self._client.stream("POST", url, content=body, headers=headers) as response,
+        ):
+            # Its body is left unread: its status says it all, and it can be endless.
+            return response
 
 
 def sign(secret: str, message_id: str, timestamp: str, body: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
@@ -29,6 +30,28 @@ def find_feed(connection: Connection, source: str) -> Feed | None:
         .where(alerts.c.source == source, _is_firing)
     ).one_or_none()
     return Feed(*row) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class FiringAlert:
+    """An uncleared alert, and where its incident is."""
+
+    source: str
+    app_id: int
+    environment: str
+    evidence: dict[str, Any]
+
+
+def list_firing_alerts(connection: Connection, *, kind: str) -> list[FiringAlert]:
+    """Every uncleared alert whose source is of this kind: `slo` or `drift`."""
+    columns = (alerts.c.source, incidents.c.app_id, incidents.c.environment, alerts.c.evidence)
+    rows = connection.execute(
+        select(*columns)
+        .join_from(alerts, incidents)
+        .where(alerts.c.source.startswith(f"{kind}/", autoescape=True), _is_firing)
+        .order_by(alerts.c.source)
+    )
+    return [FiringAlert(*row) for row in rows]
 
 
 def put_alert(

@@ -20,6 +20,15 @@ class App:
     simulated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """What is known of an API key; the key itself is not."""
+
+    prefix: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
 _APP = select(
     apps.c.id, apps.c.name, apps.c.display_name, teams.c.name.label("team"), apps.c.simulated
 ).join_from(apps, teams)
@@ -46,6 +55,11 @@ def find_app_of_key(connection: Connection, key_hash: bytes) -> App | None:
     )
     row = connection.execute(query).one_or_none()
     return App(*row) if row else None
+
+
+def is_simulated(connection: Connection, app_id: int) -> bool:
+    """Whether its calls come from a program that plays an app."""
+    return bool(connection.scalar(select(apps.c.simulated).where(apps.c.id == app_id)))
 
 
 def list_teams(connection: Connection) -> list[str]:
@@ -98,3 +112,31 @@ def add_api_key(
     connection.execute(
         api_keys.insert().values(app_id=app_id, key_hash=key_hash, prefix=prefix, created_at=now)
     )
+
+
+def list_api_keys(connection: Connection, app_id: int) -> list[StoredKey]:
+    """The app's keys, oldest first."""
+    query = (
+        select(api_keys.c.prefix, api_keys.c.created_at, api_keys.c.revoked_at)
+        .where(api_keys.c.app_id == app_id)
+        .order_by(api_keys.c.created_at, api_keys.c.id)
+    )
+    return [StoredKey(*row) for row in connection.execute(query)]
+
+
+def revoke_api_key(connection: Connection, app_id: int, prefix: str, *, now: datetime) -> bool:
+    """Whether a live key of the app had this prefix.
+
+    Should two have it (one chance in 69 thousand million), both go: one of them has leaked.
+    """
+    revoked = connection.execute(
+        api_keys.update()
+        .where(
+            api_keys.c.app_id == app_id,
+            api_keys.c.prefix == prefix,
+            api_keys.c.revoked_at.is_(None),
+        )
+        .values(revoked_at=now)
+        .returning(api_keys.c.id)
+    )
+    return bool(revoked.all())

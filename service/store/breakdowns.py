@@ -1,18 +1,16 @@
-"""What an SLO's counts add up to per release, model and prompt version: where to look first."""
+"""What an SLO's counts add up to per version of what answered, and per step of time."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Connection, func, literal, select
 
 from service.domain.slis import Tally
-from service.store.readings import Measured
-from service.store.sli_minutes import SUMS
-from service.store.tables import call_counts, sli_minutes
+from service.store.measured import Measured
 
 LARGEST = 20
 """An app that puts a new word into `release` with every call must not fill the page."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,44 +25,29 @@ class Version:
 def read_tally_by_version(
     connection: Connection, measured: Measured, start: datetime, end: datetime
 ) -> dict[Version, Tally]:
-    """The largest slices of (start, end], the largest first."""
-    indicator = measured.indicator
-    table = sli_minutes if indicator.kind == "quality" else call_counts
-    names = [table.c[name] for name in Version.__slots__]
-    size = func.sum(table.c.n if indicator.kind == "quality" else table.c.calls)
-    sums: list[ColumnElement[Any]]
-    more: list[ColumnElement[bool]]
-    if indicator.kind == "quality":
-        sums = [func.sum(sli_minutes.c[name]) for name in SUMS]
-        more = [
-            sli_minutes.c.evaluator == indicator.evaluator,
-            sli_minutes.c.evaluator_version == measured.evaluator_version,
-        ]
-    else:
-        failed = func.sum(call_counts.c.calls).filter(call_counts.c.outcome == "error")
-        sums, more = [size, func.coalesce(failed, 0)], []
+    """The largest slices of [start, end), the largest first."""
+    names = [measured.table.c[name] for name in Version.__slots__]
     rows = connection.execute(
-        select(*names, *sums)
-        .where(
-            table.c.app_id == measured.app_id,
-            table.c.minute > start,
-            table.c.minute <= end,
-            table.c.environment == indicator.environment,
-            table.c.task == indicator.task,
-            *more,
-        )
+        select(*names, *measured.sums)
+        .where(*measured.within(start, end))
         .group_by(*names)
-        .order_by(size.desc(), *names)
+        .order_by(func.sum(measured.size).desc(), *names)
         .limit(LARGEST)
     )
-    read = _tally if indicator.kind == "quality" else _count
-    return {Version(*row[:3]): read(*row[3:]) for row in rows}
+    return {Version(*row[:3]): measured.tally(row[3:]) for row in rows}
 
 
-def _tally(*sums: float) -> Tally:
-    named = dict(zip(SUMS, sums, strict=True))
-    return Tally(**named | {name: int(named[name]) for name in ("n", "bad_n")})  # type: ignore[arg-type]
-
-
-def _count(total: int, failed: int) -> Tally:
-    return Tally.from_counts(int(total), int(failed))
+def read_tallies_by_step(
+    connection: Connection,
+    measured: Measured,
+    start: datetime,
+    end: datetime,
+    *,
+    step: timedelta,
+) -> list[tuple[datetime, Tally]]:
+    """The sums of each step in [start, end) that has any, in order; steps count from the epoch."""
+    at = func.date_bin(literal(step), measured.minute, literal(_EPOCH))
+    rows = connection.execute(
+        select(at, *measured.sums).where(*measured.within(start, end)).group_by(at).order_by(at)
+    )
+    return [(at, measured.tally(sums)) for at, *sums in rows]

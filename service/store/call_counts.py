@@ -4,16 +4,27 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import DataError
 
 from service.domain.calls import CallCount
+from service.errors import InvalidInputError
 from service.store.adding import add_rows
+from service.store.database_errors import NUMBER_OUT_OF_RANGE, sqlstate_of
 from service.store.tables import call_counts
 
 _SUMS = ("calls", "input_tokens", "output_tokens", "cost_usd")
 
 
+class CountsTooLargeError(InvalidInputError):
+    """Calls cannot be counted that far."""
+
+
 def add_call_counts(connection: Connection, app_id: int, counts: Iterable[CallCount]) -> None:
-    """Add to the stored counts. Slices must be distinct."""
+    """Add to the stored counts. Slices must be distinct.
+
+    Raises:
+        CountsTooLargeError: A sum would leave the range of its column.
+    """
     rows = (
         {
             "app_id": app_id,
@@ -22,7 +33,15 @@ def add_call_counts(connection: Connection, app_id: int, counts: Iterable[CallCo
         }
         for count in counts
     )
-    add_rows(connection, call_counts, rows, _SUMS)
+    try:
+        add_rows(connection, call_counts, rows, _SUMS)
+    except DataError as error:
+        if sqlstate_of(error) != NUMBER_OUT_OF_RANGE:
+            raise
+        raise CountsTooLargeError(
+            "The calls, tokens or costs of one minute and slice add up to more than can be stored; "
+            "nothing of this batch was stored. Correct its call_counts"
+        ) from None
 
 
 def list_environments(

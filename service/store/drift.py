@@ -22,6 +22,8 @@ from service.store import locks
 from service.store.adding import add_rows
 from service.store.tables import drift_counts, drift_references, drift_states
 
+_STATE_KEY = ("app_id", "environment", "task", "evaluator")
+
 
 @dataclass(frozen=True, slots=True)
 class StoredReference:
@@ -126,7 +128,7 @@ def put_state(
     now: datetime,
 ) -> None:
     """Store a stream's latest verdict; of an evaluator, the newest version's is kept."""
-    key = {name: getattr(stream, name) for name in ("app_id", "environment", "task", "evaluator")}
+    key = {name: getattr(stream, name) for name in _STATE_KEY}
     statement = insert(drift_states).values(
         **key,
         status=verdict.status,
@@ -143,6 +145,12 @@ def put_state(
     )
 
 
+def drop_state(connection: Connection, state: "DriftState") -> None:
+    """Forget the latest verdict on what is no longer watched."""
+    of_state = (drift_states.c[name] == getattr(state, name) for name in _STATE_KEY)
+    connection.execute(drift_states.delete().where(*of_state))
+
+
 @dataclass(frozen=True, slots=True)
 class DriftState:
     """The latest verdict on one evaluator's scores of a task."""
@@ -155,6 +163,12 @@ class DriftState:
     sentence: str
     verdict: dict[str, Any]
     evaluated_at: datetime
+
+    @property
+    def stream(self) -> Stream:
+        """What was judged, with its evaluator's version of then."""
+        version = self.verdict["evaluator_version"]
+        return Stream(self.app_id, self.environment, self.task, self.evaluator, version)
 
 
 def list_states(connection: Connection) -> list[DriftState]:

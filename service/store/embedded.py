@@ -8,16 +8,15 @@ is decided by two advisory file locks, which the kernel lets go of when a proces
   take it exclusively was the last one, and stops the server.
 
 After a `kill -9` of the last user the server goes on running; the next command joins it and stops
-it when it leaves. After a `kill -9` of the server itself PostgreSQL recovers from its log.
+it when it leaves. After a `kill -9` of the server itself PostgreSQL recovers from its log. A new
+cluster is made under another name and gets its own when it is complete.
 """
 
 import fcntl
 import hashlib
 import importlib.util
 import os
-import pwd
 import shutil
-import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -28,16 +27,23 @@ from typing import Self
 
 import psutil
 
-from service.errors import UnavailableError
+from service.store.server_home import (
+    EmbeddedServerError,
+    explained,
+    first_closed_directory,
+    make_owned,
+    prepare_home,
+    server_uid,
+)
 
-_SERVER_ACCOUNT = "nobody"  # PostgreSQL refuses to run as root; used only when we are root
 _START_TIMEOUT_S = 60
 _SOCKET_PATH_LIMIT = 100  # bytes; the kernel's limit is 108 with the file's name
 _DATABASE = "watchkeeper"
-
-
-class EmbeddedServerError(UnavailableError):
-    """The embedded PostgreSQL server cannot be used."""
+_PARTIAL = "postgres.partial-"
+_INITDB_OPTIONS = (
+    *("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"),
+    "--no-instructions",
+)
 
 
 class EmbeddedServer:
@@ -51,7 +57,7 @@ class EmbeddedServer:
     def __init__(self, data_dir: Path, *, durable: bool = True) -> None:
         self._home = data_dir.expanduser().resolve()
         self._durable = durable
-        self._uid = pwd.getpwnam(_SERVER_ACCOUNT).pw_uid if os.geteuid() == 0 else None
+        self._uid = server_uid()
         self._users_lock: int | None = None
 
     @property
@@ -64,15 +70,14 @@ class EmbeddedServer:
         return f"postgresql+psycopg://postgres@/{database}?host={self._socket_dir}"
 
     def __enter__(self) -> Self:
-        self._home.mkdir(parents=True, exist_ok=True)
-        self._home.chmod(0o711 if self._uid is not None else 0o700)
-        self._refuse_unreachable_home()
-        with self._locked_start():
-            self._users_lock = os.open(self._home / "users.lock", os.O_CREAT | os.O_RDWR)
+        prepare_home(self._home)
+        with explained(self._home), self._locked_start():
+            self._users_lock = self._open_lock("users.lock")
             fcntl.flock(self._users_lock, fcntl.LOCK_SH)
             try:
-                if not (self._cluster / "PG_VERSION").exists():
+                if not self._cluster.exists():
                     self._initialise()
+                self._refuse_foreign_folder()
                 if not self._is_running():
                     self._forget_dead_server()
                     self._start()
@@ -121,47 +126,54 @@ class EmbeddedServer:
 
     @contextmanager
     def _locked_start(self) -> Iterator[None]:
-        lock = os.open(self._home / "start.lock", os.O_CREAT | os.O_RDWR)
+        lock = self._open_lock("start.lock")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         finally:
             os.close(lock)
 
-    def _refuse_unreachable_home(self) -> None:
-        blocking = _first_closed_directory(self._home) if self._uid is not None else None
-        if blocking is not None:
-            raise EmbeddedServerError(
-                f"PostgreSQL runs as '{_SERVER_ACCOUNT}' when started by root, and that account "
-                f"cannot enter {blocking}. Set WATCHKEEPER_DATA_DIR to a folder below directories "
-                f"that everybody may enter, or run: chmod o+x {blocking}"
-            )
+    def _open_lock(self, name: str) -> int:
+        return os.open(self._home / name, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, mode=0o600)
 
     @property
     def _binaries(self) -> Path:
         installation = _installation()
-        if self._uid is None or _first_closed_directory(installation / "bin") is None:
+        if self._uid is None or first_closed_directory(installation / "bin") is None:
             return installation / "bin"
         copied = self._home / f"binaries-{installation.stat().st_mtime_ns}"
         if not copied.exists():
-            partial = copied.with_suffix(".partial")
-            shutil.copytree(installation, partial, dirs_exist_ok=True, symlinks=True)
-            partial.rename(copied)
-        return copied / "bin"
+            _copy_installation(installation, copied)
+        return copied / installation.relative_to(installation.parents[1]) / "bin"
+
+    def _refuse_foreign_folder(self) -> None:
+        if not (self._cluster / "PG_VERSION").exists():
+            raise EmbeddedServerError(
+                f"{self._cluster} was not made by Watchkeeper: it holds no PostgreSQL. Move it "
+                "away, or set WATCHKEEPER_DATA_DIR to another directory"
+            )
 
     def _initialise(self) -> None:
-        # A start that died half way leaves a folder without PG_VERSION: begin anew.
-        shutil.rmtree(self._cluster, ignore_errors=True)
-        self._cluster.mkdir(mode=0o700)
-        if self._uid is not None:
-            os.chown(self._cluster, self._uid, -1)
-        options = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
-        self._run("initdb", "--no-instructions", "--no-sync", *options)
+        # The folder's own name is its seal: whoever is killed in here leaves a partial one, and
+        # initdb, which may outlive us, goes on in a folder that nobody else uses.
+        for abandoned in self._home.glob(f"{_PARTIAL}*"):
+            shutil.rmtree(abandoned, ignore_errors=True)
+        partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=self._home))
+        try:
+            if self._uid is not None:
+                os.chown(partial, self._uid, -1)
+            speed = () if self._durable else ("--no-sync",)
+            self._run("initdb", f"--pgdata={partial}", *_INITDB_OPTIONS, *speed)
+            partial.rename(self._cluster)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        if self._durable:
+            _sync(self._home)
 
     def _start(self) -> None:
-        self._socket_dir.mkdir(mode=0o700, exist_ok=True)
-        if self._uid is not None:
-            os.chown(self._socket_dir, self._uid, -1)
+        if self._socket_dir != self._cluster:
+            make_owned(self._socket_dir, self._uid)
         settings = {
             "listen_addresses": "''",
             "unix_socket_directories": f"'{self._socket_dir}'",
@@ -255,9 +267,19 @@ def _installation() -> Path:
     return Path(package.origin).parent / "pginstall"
 
 
-def _first_closed_directory(path: Path) -> Path | None:
-    """The first directory on the way to `path` that other accounts may not enter."""
-    for directory in reversed([path, *path.parents]):
-        if not directory.stat().st_mode & stat.S_IXOTH:
-            return directory
-    return None
+def _copy_installation(installation: Path, into: Path) -> None:
+    """The package and, beside it, the libraries that its programs look for from where they are."""
+    package = installation.parent
+    partial = into.with_suffix(".partial")
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        if part.exists():
+            shutil.copytree(part, partial / part.name, dirs_exist_ok=True, symlinks=True)
+    partial.rename(into)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

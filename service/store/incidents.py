@@ -1,7 +1,8 @@
 """Incidents and their timelines.
 
 The row lock of an incident orders everything that happens to it and to its alerts: a flow takes it
-first, decides, and writes. The partial unique index keeps a problem to one unresolved incident.
+first, decides, and writes. The partial unique index keeps a problem to one unresolved incident;
+who opens or reopens one takes the problem's lock, so that nobody ever meets that index.
 """
 
 from collections.abc import Collection
@@ -10,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, or_, select
-from sqlalchemy.dialects.postgresql import insert
 
 from service.domain.incidents import (
     Alert,
@@ -21,7 +21,8 @@ from service.domain.incidents import (
     UnknownIncidentError,
 )
 from service.store.alerts import list_alerts
-from service.store.tables import apps, incident_events, incidents
+from service.store.locks import hold
+from service.store.tables import alerts, apps, incident_events, incidents
 
 _INCIDENT = select(
     *(apps.c.name if name == "app" else incidents.c[name] for name in Incident.__slots__)
@@ -84,27 +85,57 @@ def lock_incident(connection: Connection, incident_id: int) -> Incident:
     return _found(_lock(connection, incidents.c.id == incident_id), incident_id)
 
 
-def lock_or_open_incident(
-    connection: Connection, signal: AlertSignal, *, now: datetime
-) -> tuple[Incident, bool]:
-    """The unresolved incident of the signal's problem, locked; True where it is a new one."""
-    is_current = _is_unresolved & (incidents.c.problem == signal.problem)
-    while True:
-        # Looked for first: an insert that meets a conflict would use up an id at each evaluation.
+def lock_current_incident(connection: Connection, problem: str) -> Incident | None:
+    """The unresolved incident of the problem, locked.
+
+    Where there is none, this transaction is the only one that can make one, until it ends.
+    """
+    is_current = _is_unresolved & (incidents.c.problem == problem)
+    current = _lock(connection, is_current)
+    if current is None:
+        hold(connection, f"problem/{problem}")
+        # Somebody may have made one while we waited.
         current = _lock(connection, is_current)
-        if current is not None:
-            return current, False
-        new = _open(connection, signal, now=now)
-        if new is not None:
-            return new, True
-        # Somebody opened it between the two statements, or it was resolved since: look again.
+    return current
+
+
+def lock_last_incident(connection: Connection, signal: AlertSignal) -> Incident | None:
+    """The newest incident of the signal's problem that its source fed, locked."""
+    last = (
+        select(alerts.c.incident_id)
+        .join_from(alerts, incidents)
+        .where(alerts.c.source == signal.source, incidents.c.problem == signal.problem)
+        .order_by(alerts.c.incident_id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return _lock(connection, incidents.c.id == last)
+
+
+def open_incident(connection: Connection, signal: AlertSignal, *, now: datetime) -> Incident:
+    """A new incident, in the transaction that `lock_current_incident` found none in."""
+    new_id = connection.scalar(
+        incidents.insert()
+        .values(
+            problem=signal.problem,
+            app_id=signal.app_id,
+            environment=signal.environment,
+            task=signal.task,
+            severity=signal.severity,
+            title=signal.title,
+            summary=signal.sentence,
+            opened_at=now,
+        )
+        .returning(incidents.c.id)
+    )
+    return Incident(*connection.execute(_INCIDENT.where(incidents.c.id == new_id)).one())
 
 
 def save_incident(connection: Connection, incident: Incident) -> None:
     """Write what can change of an incident that this transaction has locked."""
     changing = (
         *("severity", "title", "summary"),
-        *("acknowledged_at", "acknowledged_by", "resolved_at", "resolved_by"),
+        *("acknowledged_at", "acknowledged_by", "resolved_at", "resolved_by", "reopenings"),
     )
     connection.execute(
         incidents.update()
@@ -134,25 +165,6 @@ def _list_events(connection: Connection, incident_id: int) -> list[IncidentEvent
         .order_by(incident_events.c.id)
     )
     return [IncidentEvent(*row) for row in connection.execute(query)]
-
-
-def _open(connection: Connection, signal: AlertSignal, *, now: datetime) -> Incident | None:
-    new_id = connection.scalar(
-        insert(incidents)
-        .values(
-            problem=signal.problem,
-            app_id=signal.app_id,
-            environment=signal.environment,
-            task=signal.task,
-            severity=signal.severity,
-            title=signal.title,
-            summary=signal.sentence,
-            opened_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["problem"], index_where=_is_unresolved)
-        .returning(incidents.c.id)
-    )
-    return None if new_id is None else _find(connection, _INCIDENT.where(incidents.c.id == new_id))
 
 
 def _lock(connection: Connection, which: ColumnElement[bool]) -> Incident | None:

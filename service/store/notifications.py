@@ -1,5 +1,6 @@
 """The outbox: messages are written with the change they tell of, and sent after its commit."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +25,7 @@ class ClaimedNotification:
     attempts: int
     created_at: datetime
     message: Message
+    channel_id: int
     channel: Channel | None
     """None: it was removed since."""
 
@@ -51,8 +53,16 @@ def enqueue(connection: Connection, incident: Incident, message: Message, *, now
     return len(queued.all())
 
 
-def claim(connection: Connection, *, now: datetime, lease: timedelta) -> ClaimedNotification | None:
+def claim(
+    connection: Connection,
+    *,
+    now: datetime,
+    lease: timedelta,
+    busy_channels: Collection[int] = (),
+) -> ClaimedNotification | None:
     """Take a message that is due: it is due again, for anybody, when the lease ends.
+
+    Not one to a busy channel: a receiver that hangs must not get hold of every thread.
 
     Fresh messages go before repeated ones: a receiver that is away must not hold up a page to
     another one. But to one channel an incident's messages go in their order: a page that arrives
@@ -68,7 +78,12 @@ def claim(connection: Connection, *, now: datetime, lease: timedelta) -> Claimed
     )
     due = (
         select(notifications.c.id)
-        .where(_is_waiting, notifications.c.next_attempt_at <= now, ~waits_for_another)
+        .where(
+            _is_waiting,
+            notifications.c.next_attempt_at <= now,
+            notifications.c.channel_id.not_in(busy_channels),
+            ~waits_for_another,
+        )
         .order_by(notifications.c.attempts, notifications.c.next_attempt_at, notifications.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -88,17 +103,23 @@ def claim(connection: Connection, *, now: datetime, lease: timedelta) -> Claimed
         attempts=row.attempts,
         created_at=row.created_at,
         message=Message(row.dedup_key, row.payload),
+        channel_id=row.channel_id,
         channel=find_channel(connection, row.channel_id),
     )
 
 
-def record_delivery(connection: Connection, claimed: ClaimedNotification, *, now: datetime) -> None:
-    """It arrived: that holds whoever has the lease by now, even if somebody has given it up."""
-    connection.execute(
+def record_delivery(connection: Connection, claimed: ClaimedNotification, *, now: datetime) -> bool:
+    """It arrived: that holds whoever has the lease by now, even if somebody has given it up.
+
+    False where another process has said so before.
+    """
+    recorded = connection.execute(
         notifications.update()
         .where(notifications.c.id == claimed.id, notifications.c.delivered_at.is_(None))
         .values(delivered_at=now, failed_at=None)
+        .returning(notifications.c.id)
     )
+    return recorded.first() is not None
 
 
 def retry_later(

@@ -1,4 +1,4 @@
-"""Partitions of the growing tables: made before they are needed, dropped when their time is over.
+"""Partitions of the growing tables, made before they are needed; `expiry.py` drops them.
 
 A partition is made as a table of its own and then attached, which does not lock out readers and
 writers of its siblings as `CREATE TABLE ... PARTITION OF` would.
@@ -11,11 +11,11 @@ from typing import Literal
 
 from sqlalchemy import Connection, Engine, Table, bindparam, text
 
-from service.settings import Settings
 from service.store import locks, tables
 
 _AHEAD = timedelta(days=2)
-_PARTITIONS_LOCK = "partitions"
+CHANGES_LOCK = "partitions"
+"""Held while a partition is made or dropped."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,8 @@ class Partitioning:
         return (start + timedelta(days=32)).replace(day=1)
 
     def name_of(self, start: datetime) -> str:
-        """The partition's table name; the date in it sorts and parses."""
+        """The partition's table name; the date in it sorts."""
         return f"{self.table.name}_p{start:%Y%m%d}"
-
-    def start_from(self, name: str) -> datetime:
-        """The inverse of `name_of`."""
-        return datetime.strptime(name[-8:], "%Y%m%d").replace(tzinfo=UTC)
 
 
 PARTITIONINGS: tuple[Partitioning, ...] = (
@@ -56,7 +52,11 @@ PARTITIONINGS: tuple[Partitioning, ...] = (
 
 
 def ensure(engine: Engine, instants: Iterable[datetime]) -> None:
-    """Make every partition that rows at these instants need; in a transaction of its own."""
+    """Make every partition that rows at these instants need; in a transaction of its own.
+
+    Raises:
+        OperationalError: Somebody holds a lock that this needs for too long; try again.
+    """
     distinct = list(instants)
     if not distinct:
         return
@@ -69,7 +69,8 @@ def ensure(engine: Engine, instants: Iterable[datetime]) -> None:
         missing = wanted.keys() - _existing(connection, list(wanted))
         if not missing:
             return
-        locks.hold(connection, _PARTITIONS_LOCK)
+        locks.limit_lock_waits(connection)
+        locks.hold(connection, CHANGES_LOCK)
         # Read again: somebody else may have made them while we waited for the lock.
         for name in sorted(missing - _existing(connection, list(missing))):
             partitioning, start = wanted[name]
@@ -82,22 +83,6 @@ def make_ahead(engine: Engine, *, now: datetime | None = None) -> None:
     ensure(engine, [today, today + _AHEAD / 2, today + _AHEAD])
 
 
-def drop_expired(engine: Engine, settings: Settings, *, now: datetime) -> list[str]:
-    """Drop the partitions whose newest row is past its retention; returns their names."""
-    dropped = []
-    for partitioning in PARTITIONINGS:
-        # A day's grace: rows are accepted up to the very edge of the retention.
-        days = getattr(settings, partitioning.retention_setting) + 1
-        horizon = now - timedelta(days=days)
-        for name in _attached(engine, partitioning):
-            if partitioning.end_of(partitioning.start_from(name)) <= horizon:
-                with engine.begin() as connection:
-                    locks.hold(connection, _PARTITIONS_LOCK)
-                    connection.execute(text(f'DROP TABLE IF EXISTS "{name}"'))
-                dropped.append(name)
-    return dropped
-
-
 def _existing(connection: Connection, names: list[str]) -> set[str]:
     rows = connection.execute(
         text("SELECT relname FROM pg_class WHERE relname IN :names AND relispartition").bindparams(
@@ -106,18 +91,6 @@ def _existing(connection: Connection, names: list[str]) -> set[str]:
         {"names": names},
     )
     return set(rows.scalars())
-
-
-def _attached(engine: Engine, partitioning: Partitioning) -> list[str]:
-    with engine.connect() as connection:
-        rows = connection.execute(
-            text(
-                "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
-                " WHERE i.inhparent = to_regclass(:parent) ORDER BY c.relname"
-            ),
-            {"parent": partitioning.table.name},
-        )
-        return list(rows.scalars())
 
 
 def _make(connection: Connection, partitioning: Partitioning, start: datetime) -> None:

@@ -1,153 +1,174 @@
-"""What the counts say of an SLO's windows: a handful of rows read, whatever the traffic."""
+"""What the counts say of an SLO's windows, in a few statements, whatever the traffic."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    func,
+    literal,
+    select,
+    union_all,
+)
 
-from service.domain.burn_rate import WindowReading
+from service.domain.blindness import WindowReading
 from service.domain.slis import Tally
-from service.domain.slos import Indicator
-from service.domain.time_slices import Slicing, cut_window
-from service.store.sli_minutes import SUMS
-from service.store.tables import call_counts, scoring_jobs, sli_minutes
+from service.domain.time_slices import (
+    WEEK,
+    Slicing,
+    Traffic,
+    cut_window,
+    expect_slices,
+    floor_minute,
+)
+from service.store.measured import Measured
+from service.store.tables import scoring_jobs, sli_minutes
 
-_TRAFFIC_PERIOD = timedelta(days=7)
-"""What counts as the usual traffic: a week holds every hour and every weekday once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What an SLO's indicator is counted from."""
-
-    app_id: int
-    indicator: Indicator
-    evaluator_version: str | None
-    """Of a quality indicator: the version in force; scores of others are not mixed in."""
+_LONGEST_SILENCE = timedelta(days=35)
+"""A stream without calls for longer is one that never had any."""
 
 
 def read_windows(
     connection: Connection, measured: Measured, lengths: Iterable[timedelta], *, now: datetime
 ) -> dict[timedelta, WindowReading]:
-    """A reading of each window that ends at `now`."""
-    calls = _count_calls(connection, measured, now - _TRAFFIC_PERIOD, now)
+    """A reading of each window that ends at `now`, with the minute that is not over on top.
+
+    To be read in one snapshot (REPEATABLE READ): between two, a job that ends would be neither
+    pending nor scored.
+    """
+    slicings = {length: cut_window(length, now=now) for length in lengths}
+    tallies = _read_tallies(connection, measured, slicings, now)
+    unscored = _read_unscored(connection, measured, slicings, now)
+    traffic = _read_traffic(connection, measured, now)
+    if traffic is None:
+        return {
+            length: WindowReading(tallies[length], unscored=unscored[length]) for length in slicings
+        }
+    present = _read_slices(connection, measured, slicings, timedelta(0))
+    week_earlier = _read_slices(connection, measured, slicings, WEEK)
+    missed = _missed(connection, measured, traffic, now)
     readings = {}
-    for length in lengths:
-        start = now - length
-        slicing = cut_window(length, end=now, calls=calls, per=_TRAFFIC_PERIOD)
-        first, newest = _first_and_newest(connection, measured, start, now)
+    for length, slicing in slicings.items():
+        expected = expect_slices(slicing, traffic, week_earlier[length])
         readings[length] = WindowReading(
-            tally=read_tally(connection, measured, start, now),
-            pending=_pending(connection, measured, start, now),
-            observed_slices=_observed(connection, measured, slicing) if slicing else 0,
-            expected_slices=slicing.expected(first) if slicing else 0,
-            newest_at=newest,
+            tally=tallies[length],
+            unscored=unscored[length],
+            observed_slices=len(expected & present[length].keys()),
+            expected_slices=len(expected),
+            newest_at=traffic.newest_at,
+            missed_calls=missed,
         )
     return readings
 
 
 def read_tally(connection: Connection, measured: Measured, start: datetime, end: datetime) -> Tally:
-    """The sums over the minutes in (start, end]."""
-    if measured.indicator.kind == "quality":
-        sums = [func.coalesce(func.sum(sli_minutes.c[name]), 0) for name in SUMS]
-        return _tally(connection.execute(select(*sums).where(*_scored(measured, start, end))).one())
-    bad = call_counts.c.outcome == "error"
-    total, failed = connection.execute(
-        select(
-            func.coalesce(func.sum(call_counts.c.calls), 0),
-            func.coalesce(func.sum(call_counts.c.calls).filter(bad), 0),
-        ).where(*_called(measured, start, end))
-    ).one()
-    return Tally.from_counts(int(total), int(failed))
+    """The sums over the minutes in [start, end)."""
+    query = select(*measured.sums).where(*measured.within(start, end))
+    return measured.tally(connection.execute(query).one())
 
 
-def read_hourly_tallies(
-    connection: Connection, measured: Measured, start: datetime, end: datetime
-) -> list[tuple[datetime, Tally]]:
-    """The sums of each hour in (start, end] that has any, in order: what a chart shows."""
-    if measured.indicator.kind == "quality":
-        hour = func.date_trunc("hour", sli_minutes.c.minute)
-        sums = [func.sum(sli_minutes.c[name]) for name in SUMS]
-        rows = connection.execute(
-            select(hour, *sums).where(*_scored(measured, start, end)).group_by(hour).order_by(hour)
+Slicings = Mapping[timedelta, Slicing]
+
+
+def _read_tallies(
+    connection: Connection, measured: Measured, slicings: Slicings, now: datetime
+) -> dict[timedelta, Tally]:
+    # Ranges as UNION ALL, not FILTER: twice as fast on one server and on a cluster.
+    ranges = union_all(
+        *(
+            select(literal(length), *measured.sums).where(
+                *measured.within(floor_minute(now) - length, now)
+            )
+            for length in slicings
         )
-        return [(at, _tally(sums)) for at, *sums in rows]
-    hour = func.date_trunc("hour", call_counts.c.minute)
-    bad = func.coalesce(func.sum(call_counts.c.calls).filter(call_counts.c.outcome == "error"), 0)
-    rows = connection.execute(
-        select(hour, func.sum(call_counts.c.calls), bad)
-        .where(*_called(measured, start, end))
-        .group_by(hour)
-        .order_by(hour)
     )
-    return [(at, Tally.from_counts(int(total), int(failed))) for at, total, failed in rows]
+    return {length: measured.tally(sums) for length, *sums in connection.execute(ranges)}
 
 
-def _tally(sums: Sequence[Any]) -> Tally:
-    named = dict(zip(SUMS, sums, strict=True))
-    counts = {name: int(named[name]) for name in ("n", "bad_n")}  # numeric in the database's sum
-    return Tally(**named | counts)
+def _read_traffic(connection: Connection, measured: Measured, now: datetime) -> Traffic | None:
+    rows = select(measured.minute).where(*measured.within(now - _LONGEST_SILENCE, now))
+    first = connection.scalar(rows.order_by(measured.minute).limit(1))
+    newest = connection.scalar(rows.order_by(measured.minute.desc()).limit(1))
+    if first is None or newest is None:
+        return None
+    young_until = min(newest, first + WEEK)
+    query = select(func.coalesce(func.sum(measured.size), 0)).where(
+        *measured.within(first, young_until)
+    )
+    lived = max((young_until - first).total_seconds(), 60.0)
+    return Traffic(first, newest, float(connection.scalar(query) or 0) / lived)
 
 
-def _scored(measured: Measured, start: datetime, end: datetime) -> list[ColumnElement[bool]]:
-    return [
-        sli_minutes.c.app_id == measured.app_id,
-        sli_minutes.c.minute > start,
-        sli_minutes.c.minute <= end,
-        sli_minutes.c.environment == measured.indicator.environment,
-        sli_minutes.c.task == measured.indicator.task,
-        sli_minutes.c.evaluator == measured.indicator.evaluator,
-        sli_minutes.c.evaluator_version == measured.evaluator_version,
-    ]
+def _read_slices(
+    connection: Connection, measured: Measured, slicings: Slicings, earlier: timedelta
+) -> dict[timedelta, dict[int, float]]:
+    """How much each slice holds, or held `earlier`; by window and number, where there is any."""
 
-
-def _called(measured: Measured, start: datetime, end: datetime) -> list[ColumnElement[bool]]:
-    return [
-        call_counts.c.app_id == measured.app_id,
-        call_counts.c.minute > start,
-        call_counts.c.minute <= end,
-        call_counts.c.environment == measured.indicator.environment,
-        call_counts.c.task == measured.indicator.task,
-    ]
-
-
-def _count_calls(connection: Connection, measured: Measured, start: datetime, end: datetime) -> int:
-    query = select(func.coalesce(func.sum(call_counts.c.calls), 0))
-    return int(connection.scalar(query.where(*_called(measured, start, end))) or 0)
-
-
-def _first_and_newest(
-    connection: Connection, measured: Measured, start: datetime, end: datetime
-) -> tuple[datetime | None, datetime | None]:
-    """The first call that can be known of, from a week before the window on; its newest call."""
-    newest = func.max(call_counts.c.minute).filter(call_counts.c.minute > start)
-    row = connection.execute(
-        select(func.min(call_counts.c.minute), newest).where(
-            *_called(measured, start - _TRAFFIC_PERIOD, end)
+    def of(length: timedelta, slicing: Slicing) -> Any:
+        start, end = slicing.start - earlier, slicing.end - earlier
+        # A minute belongs to the slice that it begins in: the one before `end` is number 0.
+        age: ColumnElement[Any] = func.extract("epoch", literal(end) - measured.minute) - 1
+        number = func.floor(age / slicing.length.total_seconds())
+        return (
+            select(literal(length), number, func.sum(measured.size))
+            .where(*measured.within(start, end))
+            .group_by(number)
         )
-    ).one()
-    return row[0], row[1]
+
+    query: CompoundSelect[Any] = union_all(*(of(*each) for each in slicings.items()))
+    held: dict[timedelta, dict[int, float]] = {length: {} for length in slicings}
+    for length, number, size in connection.execute(query):
+        if size:
+            held[length][int(number)] = float(size)
+    return held
 
 
-def _observed(connection: Connection, measured: Measured, slicing: Slicing) -> int:
-    age = func.extract("epoch", literal(slicing.end) - call_counts.c.minute)
-    number = func.floor(age / slicing.length.total_seconds())
-    start = slicing.end - slicing.length * slicing.count
-    query = select(func.count(number.distinct())).where(*_called(measured, start, slicing.end))
-    return int(connection.scalar(query) or 0)
+def _missed(connection: Connection, measured: Measured, traffic: Traffic, now: datetime) -> float:
+    """How many calls were to be expected since the newest one."""
+    since = traffic.newest_at + timedelta(minutes=1)
+    query = select(func.coalesce(func.sum(measured.size), 0)).where(
+        *measured.within(since - WEEK, now - WEEK)
+    )
+    return traffic.usual(
+        since, max(now - since, timedelta(0)), float(connection.scalar(query) or 0)
+    )
 
 
-def _pending(connection: Connection, measured: Measured, start: datetime, end: datetime) -> int:
-    """Samples that wait to be scored, by whole jobs: those that reach into the window."""
-    if measured.indicator.kind == "availability":
-        return 0
-    query = select(func.coalesce(func.sum(scoring_jobs.c.sample_count), 0)).where(
+def _read_unscored(
+    connection: Connection, measured: Measured, slicings: Slicings, now: datetime
+) -> dict[timedelta, int]:
+    """Samples without a score: by whole jobs that reach into the window, and failed ones."""
+    if not measured.is_quality:
+        return dict.fromkeys(slicings, 0)
+    starts = {length: floor_minute(now) - length for length in slicings}
+    waiting = select(
+        *(
+            func.coalesce(
+                func.sum(scoring_jobs.c.sample_count).filter(
+                    scoring_jobs.c.last_called_at >= start
+                ),
+                0,
+            )
+            for start in starts.values()
+        )
+    ).where(
         scoring_jobs.c.app_id == measured.app_id,
         scoring_jobs.c.task == measured.indicator.task,
         scoring_jobs.c.environment == measured.indicator.environment,
-        scoring_jobs.c.last_called_at > start,
-        scoring_jobs.c.first_called_at <= end,
+        scoring_jobs.c.first_called_at < now,
     )
-    return int(connection.scalar(query) or 0)
+    failed = union_all(
+        *(
+            select(literal(length), func.coalesce(func.sum(sli_minutes.c.failed_n), 0)).where(
+                *measured.within(start, now)
+            )
+            for length, start in starts.items()
+        )
+    )
+    unscored = dict(zip(starts, map(int, connection.execute(waiting).one()), strict=True))
+    for length, count in connection.execute(failed):
+        unscored[length] += int(count)
+    return unscored

@@ -36,9 +36,13 @@ def _of(stream: Stream) -> list[ColumnElement[bool]]:
     return [*matches, scores.c.value.is_not(None)]
 
 
-def read_call_times(connection: Connection, stream: Stream, *, at_most: int) -> list[datetime]:
-    """When the stream's first scored calls happened, in order."""
+def read_call_times(
+    connection: Connection, stream: Stream, *, at_most: int, since: datetime | None = None
+) -> list[datetime]:
+    """When the stream's first scored calls, or the first ones since then, happened, in order."""
     query = select(scores.c.called_at).where(*_of(stream)).order_by(scores.c.called_at)
+    if since is not None:
+        query = query.where(scores.c.called_at >= since)
     return list(connection.scalars(query.limit(at_most)))
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 
 from sqlalchemy import Connection
 
-from service.domain.scores import SliSlice
+from service.domain.scores import SliCounts, SliSlice
 from service.domain.slis import Tally
 from service.store.adding import add_rows
 from service.store.tables import sli_minutes
@@ -13,7 +13,17 @@ from service.store.tables import sli_minutes
 SUMS = tuple(field.name for field in fields(Tally))
 
 
-def add_tallies(connection: Connection, app_id: int, tallies: Mapping[SliSlice, Tally]) -> None:
+def add_sli_counts(
+    connection: Connection, app_id: int, counts: Mapping[SliSlice, SliCounts]
+) -> None:
     """Add to the stored counts."""
-    rows = ({"app_id": app_id, **key._asdict(), **asdict(tally)} for key, tally in tallies.items())
-    add_rows(connection, sli_minutes, rows, SUMS)
+    rows = (
+        {
+            "app_id": app_id,
+            **key._asdict(),
+            "failed_n": of_slice.failed_n,
+            **asdict(of_slice.tally),
+        }
+        for key, of_slice in counts.items()
+    )
+    add_rows(connection, sli_minutes, rows, ("failed_n", *SUMS))

@@ -1,6 +1,6 @@
 """SLOs as declared, and what the last evaluation found of each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -117,6 +117,22 @@ def put_state(connection: Connection, state: SloState) -> None:
             set_={name: statement.excluded[name] for name in changed},
             where=slo_states.c.evaluated_at <= statement.excluded.evaluated_at,
         )
+    )
+
+
+def forget_alerting(connection: Connection, sources: Collection[str]) -> None:
+    """From now on these SLOs fire by the whole rule only, as if they had not fired before.
+
+    Before any lock of an incident, or holding the state's own: an evaluation locks its state,
+    then the incident.
+    """
+    forgotten = [
+        stored.id for stored in list_slos(connection) if stored.slo.alert_source in sources
+    ]
+    connection.execute(
+        slo_states.update()
+        .where(slo_states.c.slo_id.in_(forgotten))
+        .values(verdict=slo_states.c.verdict.concat({"alerting_tiers": []}))
     )
 
 

@@ -7,7 +7,7 @@ It holds numbers, times and our own words, never a name that an app sent.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,9 @@ from markupsafe import Markup
 
 from service.domain.slis import Tally
 
-_HOUR = timedelta(hours=1)
+HOUR = timedelta(hours=1)
+_MINUTE = timedelta(minutes=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WIDTH, _HEIGHT = 820, 220
 _INK, _BAND, _OBJECTIVE, _FAINT = (
     f"var(--chart-{part})" for part in ("line", "band", "objective", "grid")
@@ -23,43 +25,60 @@ _INK, _BAND, _OBJECTIVE, _FAINT = (
 
 
 @dataclass(frozen=True, slots=True)
-class HourlyRatio:
-    """The good ratio of one hour; None where the hour has nothing, so that the line breaks."""
+class StepRatio:
+    """The good ratio of one step [start, end); None where it has nothing, so that the line breaks.
 
-    at: datetime
+    What began at its end must not seem to have begun at its start: it is drawn in its middle.
+    """
+
+    start: datetime
+    end: datetime
     good: float | None
     lower: float | None
     upper: float | None
 
+    @property
+    def middle(self) -> datetime:
+        return self.start + (self.end - self.start) / 2
 
-def fill_hours(
-    tallies: Sequence[tuple[datetime, Tally]], start: datetime, end: datetime
-) -> tuple[HourlyRatio, ...]:
-    """An entry for every hour from start to end."""
+
+def fill_steps(
+    tallies: Sequence[tuple[datetime, Tally]],
+    start: datetime,
+    end: datetime,
+    *,
+    step: timedelta = HOUR,
+) -> tuple[StepRatio, ...]:
+    """An entry for every step from start to end; the outer ones hold only what is in between."""
+    # Whole minutes, so that the chart of a page that is loaded again is the same one.
+    start, end = start - (start - _EPOCH) % _MINUTE, end + (_EPOCH - end) % _MINUTE
     known = dict(tallies)
-    first = start.replace(minute=0, second=0, microsecond=0)
-    count = int((end - first) / _HOUR) + 1
-    return tuple(_ratio(first + n * _HOUR, known.get(first + n * _HOUR)) for n in range(count))
+    at = start - (start - _EPOCH) % step
+    steps = []
+    while at < end:
+        steps.append(_ratio(max(at, start), min(at + step, end), known.get(at)))
+        at += step
+    return tuple(steps)
 
 
-def _ratio(at: datetime, tally: Tally | None) -> HourlyRatio:
+def _ratio(start: datetime, end: datetime, tally: Tally | None) -> StepRatio:
     if tally is None or tally.bad_ratio is None:
-        return HourlyRatio(at, None, None, None)
+        return StepRatio(start, end, None, None, None)
     bad = tally.interval()
-    return HourlyRatio(at, 1 - tally.bad_ratio, 1 - bad.upper, 1 - bad.lower)
+    return StepRatio(start, end, 1 - tally.bad_ratio, 1 - bad.upper, 1 - bad.lower)
 
 
 def draw_ratio(
-    hours: Sequence[HourlyRatio], objective: float, marks: Sequence[datetime] = ()
+    steps: Sequence[StepRatio], objective: float, marks: Sequence[datetime] = ()
 ) -> Markup | None:
-    """The good ratio by hour with its 95 % band and the objective; None where there is nothing.
+    """The good ratio by step with its 95 % band and the objective; None where there is nothing.
 
     `marks` are moments to draw a vertical line at: an incident's opening and end.
     """
-    goods = [hour.good for hour in hours if hour.good is not None]
+    goods = [step.good for step in steps if step.good is not None]
     if not goods:
         return None
-    spec = _spec(hours, objective, marks, floor=_floor(min(objective, *goods)))
+    spec = _spec(steps, objective, marks, floor=_floor(min(objective, *goods)))
     # Safe to insert as it is: drawn by vl-convert, which escapes, from numbers and fixed words.
     return Markup(_render(json.dumps(spec, sort_keys=True)))  # noqa: S704
 
@@ -70,17 +89,17 @@ def _floor(lowest: float) -> float:
 
 
 def _spec(
-    hours: Sequence[HourlyRatio], objective: float, marks: Sequence[datetime], floor: float
+    steps: Sequence[StepRatio], objective: float, marks: Sequence[datetime], floor: float
 ) -> dict[str, Any]:
     import altair as alt  # takes 0.7 s: only who looks at a chart waits for it
 
     # The width of the axis is that of the stretch, also where its ends have no calls.
-    domain = [hours[0].at.isoformat(), hours[-1].at.isoformat()]
+    domain = [steps[0].start.isoformat(), steps[-1].end.isoformat()]
     axis = alt.Axis(format="%b %d %H:%M", tickCount=8, labelOverlap=True)
     x = alt.X("at:T", title=None, scale=alt.Scale(type="utc", domain=domain), axis=axis)
     scale = alt.Scale(domain=[floor, 1], nice=False)
-    y = alt.Y("good:Q", title="good, hourly", scale=scale, axis=alt.Axis(format="~%", tickCount=5))
-    base = alt.Chart(alt.InlineData(values=_rows(hours, floor))).encode(x=x)
+    y = alt.Y("good:Q", title="good", scale=scale, axis=alt.Axis(format="~%", tickCount=5))
+    base = alt.Chart(alt.InlineData(values=_rows(steps, floor))).encode(x=x)
     dashed = alt.Chart(alt.InlineData(values=[{"good": objective}])).mark_rule(
         color=_OBJECTIVE, strokeDash=[6, 4], strokeWidth=1.5
     )
@@ -101,15 +120,15 @@ def _spec(
     return styled.to_dict()  # type: ignore[no-any-return]
 
 
-def _rows(hours: Sequence[HourlyRatio], floor: float) -> list[dict[str, Any]]:
+def _rows(steps: Sequence[StepRatio], floor: float) -> list[dict[str, Any]]:
     return [
         {
-            "at": hour.at.isoformat(),
-            "good": hour.good,
-            "lower": None if hour.lower is None else max(floor, hour.lower),
-            "upper": hour.upper,
+            "at": step.middle.isoformat(),
+            "good": step.good,
+            "lower": None if step.lower is None else max(floor, step.lower),
+            "upper": step.upper,
         }
-        for hour in hours
+        for step in steps
     ]
 
 

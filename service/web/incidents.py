@@ -1,64 +1,35 @@
 """The views of incidents: the list, and one with all that is known of it."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from markupsafe import Markup
 from sqlalchemy import Connection, Engine
 
 from evaluators.registry import Registry
-from service.domain.incidents import Alert, Incident, Status
-from service.domain.slis import Tally
-from service.domain.weekly_report import Attainment
-from service.flows.measure_slo import measure_slo
-from service.store.breakdowns import Version, read_tally_by_version
+from service.domain.incidents import Incident, Status
+from service.store.apps import is_simulated, list_apps
 from service.store.incidents import IncidentRecord, list_incidents, read_incident
-from service.store.readings import Measured, read_hourly_tallies
 from service.store.slos import StoredSlo, list_slos
-from service.web.charts import draw_ratio, fill_hours
+from service.web.evidence import DriftEvidence, Evidence, gather_evidence, is_drift
 
 UNRESOLVED: tuple[Status, ...] = ("open", "acknowledged")
 _RESOLVED: tuple[Status, ...] = ("resolved",)
 _UNRESOLVED_SHOWN = 200
 _RESOLVED_PER_PAGE = 50
-_BEFORE = timedelta(days=1)
-_AFTER = timedelta(hours=6)
-_LONGEST_CHART = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentListView:
-    """Everything unresolved, and a page of what is over; `older` is where the next page begins."""
+    """Everything unresolved, and a page of what is over; `older` is where the next page begins.
+
+    `simulated` are the names of the apps that are played.
+    """
 
     now: datetime
+    simulated: frozenset[str]
     unresolved: tuple[Incident, ...]
     resolved: tuple[Incident, ...]
     older: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class VersionRow:
-    """One version since the window that fired began, and in a day before."""
-
-    version: Version
-    before: Attainment
-    during: Attainment
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """One SLO of the incident's task, around the incident.
-
-    The fault begins before its alert fires, somewhere in two lengths of the window that fired: the
-    first of them belongs to neither side of the comparison.
-    """
-
-    stored: StoredSlo
-    chart: Markup | None
-    before_until: datetime
-    since: datetime
-    versions: tuple[VersionRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +39,23 @@ class IncidentView:
     now: datetime
     incident: Incident
     record: IncidentRecord
+    is_simulated: bool
     evidence: tuple[Evidence, ...]
+
+    @property
+    def is_drift_only(self) -> bool:
+        """Whether nothing but drift tests feeds it."""
+        return bool(self.record.alerts) and all(map(is_drift, self.record.alerts))
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether the SLOs shown feed it; else they only stand for the same task."""
+        return any(evidence.feeds for evidence in self.evidence)
+
+    @property
+    def drifts(self) -> tuple[DriftEvidence, ...]:
+        found = (DriftEvidence.of(alert) for alert in self.record.alerts)
+        return tuple(each for each in found if each is not None)
 
     @property
     def lasted(self) -> timedelta:
@@ -86,8 +73,10 @@ def build_incident_list(engine: Engine, *, before: int | None, now: datetime) ->
         resolved = list_incidents(
             connection, statuses=_RESOLVED, before=before, limit=_RESOLVED_PER_PAGE
         )
+        apps = list_apps(connection)
+    simulated = frozenset(app.name for app in apps if app.simulated)
     older = resolved[-1].id if len(resolved) == _RESOLVED_PER_PAGE else None
-    return IncidentListView(now, tuple(unresolved), tuple(resolved), older)
+    return IncidentListView(now, simulated, tuple(unresolved), tuple(resolved), older)
 
 
 def build_incident_view(
@@ -96,15 +85,17 @@ def build_incident_view(
     """Raises UnknownIncidentError."""
     with engine.connect() as connection:
         record = read_incident(connection, incident_id)
+        slos, feed = _slos_of(connection, record)
         evidence = tuple(
-            _evidence(connection, measure_slo(connection, registry, stored), stored, record, now)
-            for stored in _slos_of(connection, record)
+            gather_evidence(connection, registry, stored, record, feeds=feed, now=now)
+            for stored in slos
         )
-    return IncidentView(now, record.incident, record, evidence)
+        simulated = is_simulated(connection, record.incident.app_id)
+    return IncidentView(now, record.incident, record, simulated, evidence)
 
 
-def _slos_of(connection: Connection, record: IncidentRecord) -> list[StoredSlo]:
-    """The SLOs whose alerts feed it; without any (a drift), all of its task."""
+def _slos_of(connection: Connection, record: IncidentRecord) -> tuple[list[StoredSlo], bool]:
+    """The SLOs whose alerts feed it, and True; without any (a drift), all of its task."""
     incident = record.incident
     of_task = [
         stored
@@ -114,59 +105,7 @@ def _slos_of(connection: Connection, record: IncidentRecord) -> list[StoredSlo]:
     ]
     sources = {alert.source for alert in record.alerts}
     feeding = [stored for stored in of_task if stored.slo.alert_source in sources]
-    return feeding or of_task
-
-
-def _evidence(
-    connection: Connection,
-    measured: Measured,
-    stored: StoredSlo,
-    record: IncidentRecord,
-    now: datetime,
-) -> Evidence:
-    incident = record.incident
-    over_at = incident.resolved_at or now
-    start = incident.opened_at - _BEFORE
-    end = min(now, over_at + _AFTER, start + _LONGEST_CHART)
-    window = _window_that_fired(record.alerts)
-    since, before_until = incident.opened_at - window, incident.opened_at - 2 * window
-    marks = [incident.opened_at] + ([over_at] if incident.resolved_at else [])
-    hours = fill_hours(read_hourly_tallies(connection, measured, start, end), start, end)
-    return Evidence(
-        stored=stored,
-        chart=draw_ratio(hours, stored.slo.objective, [at for at in marks if at <= end]),
-        before_until=before_until,
-        since=since,
-        versions=_compare_versions(
-            read_tally_by_version(connection, measured, before_until - _BEFORE, before_until),
-            read_tally_by_version(connection, measured, since, over_at),
-        ),
-    )
-
-
-def _window_that_fired(alerts: Sequence[Alert]) -> timedelta:
-    """The shortest window that fired when the alerts last spoke: the fault lies within it."""
-    lengths = [
-        tier["long_s"]
-        for alert in alerts
-        for tier in alert.evidence.get("tiers", ())
-        if tier["alerting"]
-    ]
-    return timedelta(seconds=min(lengths, default=3600.0))
-
-
-def _compare_versions(
-    before: Mapping[Version, Tally], during: Mapping[Version, Tally]
-) -> tuple[VersionRow, ...]:
-    versions = [*during, *(version for version in before if version not in during)]
-    return tuple(
-        VersionRow(
-            version,
-            Attainment.of(before.get(version, Tally.ZERO)),
-            Attainment.of(during.get(version, Tally.ZERO)),
-        )
-        for version in versions
-    )
+    return (feeding, True) if feeding else (of_task, False)
 
 
 def _next_steps(view: IncidentView) -> list[str]:
@@ -175,18 +114,28 @@ def _next_steps(view: IncidentView) -> list[str]:
     steps = []
     if view.incident.status == "open":
         steps.append("Acknowledge it, so that others see that you take care of it.")
-    if any(len(evidence.versions) > 1 for evidence in view.evidence):
+    if any(evidence.kinds for evidence in view.evidence):
+        steps.append("See below what is bad: the label or the error type that has grown.")
+    if view.is_drift_only:
+        steps.append(
+            "Read below what has drifted, and ask whether the provider changed the model, a "
+            "release changed the prompt, or users ask something else. A drift is a change, not "
+            "yet a fault."
+        )
+    elif any(len(evidence.versions) > 1 for evidence in view.evidence):
         steps.append(
             "Compare the versions below. One that is bad, and was not there before, is the "
             "first suspect (associated with the fault, not proven to cause it): roll it back."
         )
-    elif view.evidence:
+    elif view.is_explained:
         steps.append(
             "Nothing in the release, the model's name or the prompt version tells good from bad "
             "below: ask whether the provider changed the model, or users ask something else."
         )
     else:
-        steps.append("No SLO watches this task: read the evidence of the alerts in the timeline.")
+        steps.append(
+            "No SLO that feeds it is declared any more: read the evidence in the timeline."
+        )
     steps.append(
         "Then wait: it resolves by itself as soon as every alert has cleared. Resolved by hand, "
         "it comes back as a new incident if the fault is still there."

@@ -13,6 +13,7 @@ from service.store.incidents import list_incidents
 from service.store.scoring_jobs import Backlog, read_backlog
 from service.store.slos import latest_evaluation, list_slos, read_states
 from service.web.incidents import UNRESOLVED
+from service.web.misnamed import find_misnamed
 from service.web.standing import Freshness, Standing, judge_freshness
 
 _OPEN_SHOWN = 50
@@ -22,9 +23,10 @@ _DRIFT_STALE_AFTER = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class AppCard:
-    """One app with its SLOs and drift tests."""
+    """One app with its SLOs and drift tests; `notices` are names that do not meet."""
 
     app: App
+    notices: tuple[str, ...]
     slos: tuple[Standing, ...]
     drifts: tuple[DriftState, ...]
 
@@ -41,6 +43,11 @@ class OverviewView:
     worker: Freshness
 
     @property
+    def simulated(self) -> frozenset[str]:
+        """The names of the apps that are played."""
+        return frozenset(card.app.name for card in self.apps if card.app.simulated)
+
+    @property
     def has_slos(self) -> bool:
         return any(card.slos for card in self.apps)
 
@@ -52,9 +59,12 @@ def build_overview(engine: Engine, *, now: datetime) -> OverviewView:
         drifts = [_as_of(state, now) for state in drift.list_states(connection)]
         slos = [Standing.of(stored, states.get(stored.id), now) for stored in list_slos(connection)]
         latest = latest_evaluation(connection)
+        misnamed = find_misnamed(connection, slos, now=now)
         return OverviewView(
             now=now,
-            apps=tuple(_card(app, slos, drifts) for app in list_apps(connection)),
+            apps=tuple(
+                _card(app, misnamed.get(app.id, ()), slos, drifts) for app in list_apps(connection)
+            ),
             unresolved=tuple(list_incidents(connection, statuses=UNRESOLVED, limit=_OPEN_SHOWN)),
             backlog=read_backlog(connection),
             last_evaluated_at=latest,
@@ -62,9 +72,12 @@ def build_overview(engine: Engine, *, now: datetime) -> OverviewView:
         )
 
 
-def _card(app: App, slos: list[Standing], drifts: list[DriftState]) -> AppCard:
+def _card(
+    app: App, notices: tuple[str, ...], slos: list[Standing], drifts: list[DriftState]
+) -> AppCard:
     return AppCard(
         app,
+        notices,
         tuple(standing for standing in slos if standing.stored.app_id == app.id),
         tuple(state for state in drifts if state.app_id == app.id),
     )

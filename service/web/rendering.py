@@ -9,7 +9,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from service.domain.alert_windows import spell_duration
-from service.domain.spelling import dollars, percent, points, relative, whole
+from service.domain.spelling import between_points, dollars, percent, points, relative, whole
+from service.web.precision import decimals, percent_with
 
 
 @cache
@@ -23,7 +24,10 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "percent": percent,
+        "decimals": decimals,
+        "percent_with": percent_with,
         "points": points,
+        "between_points": between_points,
         "relative": relative,
         "dollars": dollars,
         "whole": whole,

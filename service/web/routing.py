@@ -1,6 +1,6 @@
 """What all page routes share: errors as pages, headers, and no posts from other sites."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +28,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 _log = structlog.get_logger()
+_MISSING = {"missing", "string_too_short"}
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -105,10 +106,17 @@ def _page_of(error: Exception) -> Response:
             page.headers["Retry-After"] = str(error.retry_after_s)
         return page
     if isinstance(error, RequestValidationError):
-        reasons = (f"{found['loc'][-1]}: {found['msg']}" for found in error.errors())
+        reasons = [_reason(found) for found in error.errors()]
         return render_error(
             HTTPStatus.UNPROCESSABLE_ENTITY, "This cannot be shown", "; ".join(reasons)
         )
     assert isinstance(error, HTTPException)  # noqa: S101 - no other class is caught above
     status = HTTPStatus(error.status_code)
     return render_error(status, status.phrase, str(error.detail))
+
+
+def _reason(found: Mapping[str, Any]) -> str:
+    field = found["loc"][-1]
+    if field == "by" and found["type"] in _MISSING:
+        return "Give your name, so that others see who it was"
+    return f"{field}: {found['msg']}"

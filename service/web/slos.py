@@ -11,10 +11,11 @@ from service.domain.alert_windows import AlertTier
 from service.domain.burn_rate import Status
 from service.errors import NotFoundError
 from service.flows.measure_slo import measure_slo
+from service.store.alerts import Feed, find_feed
 from service.store.apps import App, find_app
-from service.store.readings import read_hourly_tallies
+from service.store.breakdowns import read_tallies_by_step
 from service.store.slos import StoredSlo, find_slo, list_slos, read_states
-from service.web.charts import draw_ratio, fill_hours
+from service.web.charts import HOUR, draw_ratio, fill_steps
 from service.web.standing import Standing
 
 CHARTED = timedelta(days=7)
@@ -48,6 +49,8 @@ class SloView:
     tiers: tuple[TierRow, ...]
     evaluator_version: str | None
     chart: Markup | None
+    feed: Feed | None
+    """The incident that its alert belongs to, while there is one."""
 
     @property
     def stored(self) -> StoredSlo:
@@ -65,14 +68,16 @@ def build_slo_view(
         standing = Standing.of(stored, read_states(connection).get(stored.id), now)
         measured = measure_slo(connection, registry, stored)
         start = now - CHARTED
-        tallies = read_hourly_tallies(connection, measured, start, now)
+        feed = find_feed(connection, stored.slo.alert_source)
+        tallies = read_tallies_by_step(connection, measured, start, now, step=HOUR)
     return SloView(
         now=now,
         app=app,
         standing=standing,
         tiers=_tiers(standing),
         evaluator_version=measured.evaluator_version,
-        chart=draw_ratio(fill_hours(tallies, start, now), stored.slo.objective),
+        chart=draw_ratio(fill_steps(tallies, start, now), stored.slo.objective),
+        feed=feed,
     )
 
 

@@ -58,6 +58,12 @@ class Standing:
     bar: BudgetBar | None
     tiers: tuple[Mapping[str, Any], ...]
 
+    @property
+    def left_interval(self) -> Interval | None:
+        """Of what remains of the budget."""
+        spent = self.spent_interval
+        return Interval(1 - spent.upper, 1 - spent.lower) if spent else None
+
     @classmethod
     def of(cls, stored: StoredSlo, state: SloState | None, now: datetime) -> "Standing":
         """From the stored state, if there is one."""

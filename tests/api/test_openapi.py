@@ -1,29 +1,78 @@
 """Whatever the OpenAPI document allows, and what it does not, is answered; never with a 500."""
 
+import os
 import subprocess
 import sys
+from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.domain.incidents import AlertSignal
 from service.flows.create_api_key import create_api_key
+from service.flows.open_incident import raise_alert
 from service.settings import Settings
+from service.store import tables
+from service.store.apps import App
 from service.wiring import build_api
-from tests.declared import NOW, declare_app
+from tests.declared import NOW, PRIME, declare_app, declare_slo, declare_task
 from tests.serving import serving
 
 CHECKS = (
     "not_a_server_error,status_code_conformance,"
     "content_type_conformance,response_schema_conformance"
 )
+HOOKS = "tests.api.openapi_hooks"
+INCIDENTS = 12  # as many as the hooks know
+
+
+@dataclass
+class Witness:
+    """Middleware that notes which statuses each operation has answered."""
+
+    app: ASGIApp
+    seen: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start" and "route" in scope:
+                self.seen[f"{scope['method']} {scope['route'].path}"].add(message["status"])
+            await send(message)
+
+        await self.app(scope, receive, noted)
+
+
+def open_incidents(engine: Engine, app: App) -> None:
+    for number in range(INCIDENTS):
+        signal = AlertSignal(
+            source=f"slo/support/slo-{number}",
+            kind="slo",
+            app_id=app.id,
+            app=app.name,
+            environment="production",
+            task=f"task-{number}",
+            severity="page",
+            title="Too few answers are correct",
+            sentence="Half of the answers of the last hour are wrong",
+            evidence={"burn_rate": 9.1},
+        )
+        with engine.begin() as connection:
+            raise_alert(connection, signal, now=NOW)
 
 
 def test_no_endpoint_answers_generated_requests_with_a_server_error(
     engine: Engine, tmp_path: Path
 ) -> None:
-    declare_app(engine)
+    app = declare_app(engine)
+    declare_task(engine, app, PRIME)
+    declare_slo(engine, app)
+    open_incidents(engine, app)
     key = create_api_key(engine, "support", now=NOW)
-    with serving(build_api(engine, Settings(), clock=lambda: NOW)) as url:
+    api = build_api(engine, Settings(), clock=lambda: NOW)
+    witness = Witness(api)
+    with serving(witness) as url:
         run = subprocess.run(
             [
                 str(Path(sys.executable).with_name("schemathesis")),
@@ -37,5 +86,26 @@ def test_no_endpoint_answers_generated_requests_with_a_server_error(
             text=True,
             timeout=170,
             cwd=tmp_path,
+            env=os.environ
+            | {"SCHEMATHESIS_HOOKS": HOOKS, "PYTHONPATH": str(Path(__file__).parents[2])},
         )
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
+    expect_that_it_reached_everything(engine, witness, api.openapi()["paths"])
+
+
+def expect_that_it_reached_everything(
+    engine: Engine, witness: Witness, paths: dict[str, dict[str, object]]
+) -> None:
+    """A run that only ever met closed doors would pass as well."""
+    operations = {f"{method.upper()} {path}" for path in paths for method in paths[path]}
+    reached = {name for name, statuses in witness.seen.items() if min(statuses) < 300}
+    assert operations <= reached, f"never answered with success: {sorted(operations - reached)}"
+    with engine.connect() as connection:
+        for table in (tables.samples, tables.call_counts, tables.scoring_jobs):
+            stored = connection.scalar(select(func.count()).select_from(table))
+            assert stored, f"nothing was stored in {table.name}"
+        incidents = tables.incidents.c
+        taken = select(func.count(incidents.acknowledged_at), func.count(incidents.resolved_at))
+        acknowledged, resolved = connection.execute(taken).one()
+    assert acknowledged
+    assert resolved

@@ -22,6 +22,8 @@ def client(engine: Engine) -> Iterator[httpx.Client]:
 def test_the_report_is_ratios_with_intervals(client: httpx.Client, engine: Engine) -> None:
     app = watch_app(engine)
     live_through(engine, app, [Spell(NOW - timedelta(days=9), NOW - timedelta(days=3), bad=1)])
+    an_hour = NOW - timedelta(days=16), NOW - timedelta(days=16) + timedelta(hours=1)
+    live_through(engine, app, [Spell(*an_hour, bad=1)])
     answer = client.get("/v1/reports/weekly", params={"team": "care", "week": "2026-W47"})
     assert answer.status_code == 200
     report = answer.json()
@@ -33,18 +35,26 @@ def test_the_report_is_ratios_with_intervals(client: httpx.Client, engine: Engin
     assert correct["attainment"]["good_ratio"] == pytest.approx(0.8)
     assert correct["attainment"]["n"] == correct["attainment"]["effective_n"] > 0
     assert correct["held"] == "cannot tell"
+    assert correct["coverage"]["counted"] == correct["attainment"]["n"]
+    assert correct["coverage_before"]["share"] == correct["budget_coverage"]["share"] == 1
+    assert correct["change"]["direction"] == "cannot tell"
+    lower, upper = correct["change"]["interval"]
+    assert lower < correct["change"]["difference"] < upper
+    assert correct["version_in_force"] == correct["evaluator_version"]
     assert correct["window_s"] == 28 * 86400
-    assert reported["calls"]["relative_change"] is None
+    assert reported["calls"]["relative_change"] == pytest.approx(143)  # 6 days, then an hour
 
 
 def test_no_data_is_null(client: httpx.Client, engine: Engine) -> None:
     watch_app(engine)
     report = client.get("/v1/reports/weekly", params={"team": "care"}).json()
     assert report["week"] == "2026-W48"
+    assert report["apps"][0]["calls"]["relative_change"] is None
     for slo in report["apps"][0]["slos"]:
         assert slo["attainment"]["good_ratio"] is None
         assert slo["attainment"]["interval"] is None
         assert slo["budget"]["spent"] is None
+        assert slo["coverage"]["share"] is slo["change"]["interval"] is None
 
 
 BAD_QUERIES = (

@@ -17,6 +17,7 @@ from service.store.apps import put_app
 from service.wiring import build_api
 from tests.serving import serving
 
+BOMB = gzip.compress(b" " * 50_000_000, mtime=0)  # the same bytes in every test process
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
@@ -145,7 +146,7 @@ def test_gzip_is_accepted(client: httpx.Client) -> None:
         ({"colour": "red"}, "/samples/1/colour", "not permitted"),
         ({"attributes": {"a": {"b": 1}}}, "/samples/1/attributes", ""),
         ({"prompt": "x" * 300_000}, "/samples/1/prompt", "262144"),
-        ({"input_tokens": 2**60}, "/samples/1/input_tokens", "less than or equal"),
+        ({"input_tokens": 10**12 + 1}, "/samples/1/input_tokens", "less than or equal"),
     ],
 )
 def test_a_bad_item_costs_only_itself(
@@ -194,8 +195,13 @@ def test_a_lone_surrogate_is_refused_and_the_rest_stored(client: httpx.Client) -
         (b"[]", {}, 422, "valid"),
         (b"{}", {}, 422, "/batch_id"),
         (b"x" * 1_000_001, {}, 413, "1000000 bytes"),
-        (gzip.compress(b" " * 50_000_000), {"Content-Encoding": "gzip"}, 413, "decompression"),
-        (gzip.compress(b"{}")[:-5], {"Content-Encoding": "gzip"}, 400, "gzip"),
+        (
+            BOMB,
+            {"Content-Encoding": "gzip"},
+            413,
+            "decompression",
+        ),
+        (gzip.compress(b"{}", mtime=0)[:-5], {"Content-Encoding": "gzip"}, 400, "gzip"),
         (b"plain", {"Content-Encoding": "gzip"}, 400, "not gzip"),
         (b"{}", {"Content-Encoding": "br"}, 415, "use gzip"),
         (b"{}", {"Authorization": "Bearer wk_no"}, 401, "unknown or revoked"),
@@ -221,3 +227,79 @@ def test_partitions_are_made_for_late_samples(client: httpx.Client, engine: Engi
     old = sample(called_at=(NOW - timedelta(days=30)).isoformat())
     assert client.post("/v1/samples", json=batch(old)).json()["accepted"] == 1
     assert stored(engine, tables.samples) == 1
+
+
+def test_one_id_with_two_times_in_a_batch_is_refused(client: httpx.Client, engine: Engine) -> None:
+    known = sample()
+    later = known | {"called_at": (NOW + timedelta(milliseconds=1)).isoformat()}
+    receipt = client.post("/v1/samples", json=batch(known, later, known)).json()
+    assert (receipt["accepted"], receipt["duplicate"], receipt["rejected"]) == (1, 1, 1)
+    (rejection,) = receipt["rejections"]
+    assert rejection["pointer"] == "/samples/1/sample_id"
+    assert "/samples/0" in rejection["reason"]
+    assert stored(engine, tables.samples) == 1
+
+
+def test_overlapping_batches_in_opposite_orders_do_not_wait_in_a_circle(
+    client: httpx.Client, engine: Engine
+) -> None:
+    for _ in range(3):
+        shared = [sample() for _ in range(2_000)]
+        start, answers = threading.Barrier(2), []
+
+        def post(samples: list[dict[str, Any]]) -> None:
+            start.wait()  # noqa: B023 - the threads end within this turn
+            answers.append(client.post("/v1/samples", json=batch(*samples)))  # noqa: B023
+
+        threads = [threading.Thread(target=post, args=(order,)) for order in (shared, shared[::-1])]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [answer.status_code for answer in answers] == [202, 202]
+        accepted = [answer.json()["accepted"] for answer in answers]
+        assert sorted(accepted) == [0, 2_000]
+    assert stored(engine, tables.samples) == 3 * 2_000
+
+
+def test_a_deadlock_is_answered_with_when_to_send_again(
+    client: httpx.Client, engine: Engine
+) -> None:
+    fail_inserts(engine, "40P01")
+    answer = client.post("/v1/samples", json=batch(sample()))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json()["type"].endswith(":write-conflict")
+    assert stored(engine, tables.ingest_batches) == 0, "sent again, it must not be a duplicate"
+
+
+def fail_inserts(engine: Engine, sqlstate: str) -> None:
+    """Every new sample raises this, with its prompt in the message."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" RAISE EXCEPTION 'no: %%', NEW.prompt USING ERRCODE = '{sqlstate}'; END $$"
+        )
+        connection.exec_driver_sql(
+            "CREATE TRIGGER refuse BEFORE INSERT ON samples FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+
+
+def test_counts_that_add_up_beyond_what_can_be_stored_are_refused(
+    client: httpx.Client, engine: Engine
+) -> None:
+    assert client.post("/v1/samples", json=batch(counts=(count(),))).status_code == 202
+    with engine.begin() as connection:
+        connection.execute(tables.call_counts.update().values(calls=2**63 - 1))
+    answer = client.post("/v1/samples", json=batch(sample(), counts=(count(),)))
+    assert answer.status_code == 422
+    assert answer.json()["type"].endswith(":counts-too-large")
+    assert stored(engine, tables.samples) == 0
+
+
+def test_a_full_batch_of_the_largest_counts_is_taken(client: httpx.Client) -> None:
+    largest = count(calls=10**9, input_tokens=10**12, output_tokens=10**12)
+    for _ in range(3):
+        receipt = client.post("/v1/samples", json=batch(counts=(largest,) * 1_100)).json()
+        assert receipt["counts_accepted"] == 1_100
+    above = batch(counts=(count(calls=10**9 + 1),))
+    assert client.post("/v1/samples", json=above).json()["counts_rejected"] == 1

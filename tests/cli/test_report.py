@@ -1,4 +1,5 @@
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -21,7 +22,8 @@ def last_week(engine: Engine) -> str:
     end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     end -= timedelta(days=end.weekday())
     app = watch_app(engine)
-    live_through(engine, app, [Spell(end - timedelta(days=7), end, scored=10, bad=1)])
+    before = Spell(end - timedelta(days=14), end - timedelta(days=7), scored=10, bad=4)
+    live_through(engine, app, [before, Spell(before.end, end, scored=10, bad=1)])
     return "{}-W{:02}".format(*(end - timedelta(days=1)).isocalendar())
 
 
@@ -31,6 +33,9 @@ def test_the_report_is_printed_as_a_table(runner: CliRunner, last_week: str) -> 
     assert f"week {last_week}" in result.output
     assert "90.0 %" in result.output
     assert "The objective held" in result.output
+    assert "+30.0 points" in result.output
+    assert re.search(r"\+28\.\d to \+31\.\d points", result.output)
+    assert "better" in result.output
 
 
 def test_the_report_as_json_is_that_of_the_api(runner: CliRunner, last_week: str) -> None:
@@ -38,7 +43,11 @@ def test_the_report_as_json_is_that_of_the_api(runner: CliRunner, last_week: str
     result = runner.invoke(report, arguments)
     document = json.loads(result.output)
     slos = {slo["name"]: slo for slo in document["apps"][0]["slos"]}
-    assert slos["correct"]["attainment"]["good_ratio"] == pytest.approx(0.9)
+    correct = slos["correct"]
+    assert correct["attainment"]["good_ratio"] == pytest.approx(0.9)
+    lower, upper = correct["change"]["interval"]
+    assert 0.28 < lower < correct["change"]["difference"] < upper < 0.32
+    assert correct["coverage"]["share"] == correct["budget_coverage"]["share"] == 1
 
 
 def test_an_unknown_team_is_an_error_that_names_the_teams(

@@ -1,8 +1,10 @@
 """The service as real processes: started, stopped, killed."""
 
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,7 @@ from tests.waiting import wait_for
 @pytest.fixture
 def home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="watchkeeper-up-"))
+    folder.chmod(0o711)  # PostgreSQL passes through, as another account where we are root
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -46,12 +49,103 @@ def users_of(home: Path) -> list[psutil.Process]:
     return found
 
 
+def run(*command: str, within_s: float = 60, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A command that ends by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "service", *command],
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        timeout=within_s,
+    )
+
+
 def start_up(home: Path) -> tuple[subprocess.Popen[bytes], str]:
     port = free_port()
     up = start("up", "--port", str(port), WATCHKEEPER_DATA_DIR=str(home))
     url = f"http://127.0.0.1:{port}"
     wait_for(lambda: answers(f"{url}/readyz"), within_s=90, what="the API")
     return up, url
+
+
+def link_of(ready: str) -> str:
+    found = re.search(r"http://127\.0\.0\.1:[1-9]\d+", ready)
+    assert found, f"no address in: {ready}"
+    return found[0]
+
+
+@pytest.fixture
+def heard_up(home: Path) -> Iterator[subprocess.Popen[str]]:
+    """`up` on any free port, with what it says; stopped in order at the end."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "service", "up", "--port", "0"],
+        env=os.environ | {"WATCHKEEPER_DATA_DIR": str(home)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as up:
+        yield up
+        up.terminate()
+        assert up.wait(60) == 0
+        assert users_of(home) == []
+
+
+def test_up_says_where_it_is_once_it_answers_and_links_lead_there(
+    home: Path, heard_up: subprocess.Popen[str]
+) -> None:
+    assert heard_up.stdout is not None
+    url = link_of(heard_up.stdout.readline())
+    assert answers(f"{url}/readyz")
+    assert str(home) in heard_up.stdout.readline(), "where its data is"
+    parts = psutil.Process(heard_up.pid).children()
+    assert url in {part.environ().get("WATCHKEEPER_PUBLIC_URL") for part in parts}
+    second = run("up", "--port", url.rpartition(":")[2], WATCHKEEPER_DATA_DIR=str(home))
+    assert_port_refused(second)
+    assert answers(f"{url}/readyz"), "the first one is not disturbed"
+
+
+def assert_port_refused(ended: subprocess.CompletedProcess[str]) -> None:
+    assert ended.returncode == 1
+    assert "in use. Choose another one with --" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "command", [("up", "--port"), ("serve", "--port"), ("work", "--metrics-port")]
+)
+def test_a_port_that_is_taken_is_one_line_before_anything_is_started(
+    home: Path, command: tuple[str, str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert_port_refused(run(*command, str(port), WATCHKEEPER_DATA_DIR=str(home)))
+    assert list(home.iterdir()) == []
+
+
+def test_an_address_that_is_not_of_this_machine_is_one_line(home: Path) -> None:
+    ended = run("serve", "--host", "192.0.2.1", WATCHKEEPER_DATA_DIR=str(home))
+    assert ended.returncode == 1
+    assert "Set --host to an address of this machine" in ended.stderr
+
+
+def test_a_database_of_a_newer_version_is_refused_by_migrate_too(
+    engine: Engine, database_url: str
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for command in (("migrate",), ("up", "--port", "0")):
+        ended = run(*command, WATCHKEEPER_DATABASE_URL=database_url)
+        assert ended.returncode == 1
+        assert "newer Watchkeeper; start that version" in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
+def test_a_data_directory_that_cannot_be_used_is_one_line(home: Path) -> None:
+    (home / "file").touch()
+    ended = run("migrate", WATCHKEEPER_DATA_DIR=str(home / "file"))
+    assert ended.returncode == 1
+    assert "is not a directory" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -77,14 +171,8 @@ def test_serving_a_database_that_is_behind_is_refused_in_one_line(
 ) -> None:
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM alembic_version"))
-    for command in ("serve", "work"):
-        ended = subprocess.run(
-            [sys.executable, "-m", "service", command],
-            env=os.environ | {"WATCHKEEPER_DATABASE_URL": database_url},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+    for command in (("serve", "--port", "0"), ("work",)):
+        ended = run(*command, WATCHKEEPER_DATABASE_URL=database_url)
         assert ended.returncode == 1
         assert "Run: watchkeeper migrate" in ended.stderr
         assert "Traceback" not in ended.stderr
@@ -92,13 +180,7 @@ def test_serving_a_database_that_is_behind_is_refused_in_one_line(
 
 def test_an_unreachable_database_is_named_without_its_password() -> None:
     url = f"postgresql://me:s3cret@127.0.0.1:{free_port()}/watchkeeper"
-    ended = subprocess.run(
-        [sys.executable, "-m", "service", "migrate"],
-        env=os.environ | {"WATCHKEEPER_DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    ended = run("migrate", WATCHKEEPER_DATABASE_URL=url)
     assert ended.returncode == 1
     assert "Cannot connect" in ended.stderr
     assert "s3cret" not in ended.stderr + ended.stdout

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.alert_windows import (
+    LEAST_PAGE_FACTOR,
     MAX_BURN_SHARE,
     AlertTier,
     events_needed,
@@ -18,6 +19,7 @@ from service.domain.alert_windows import (
     standard_catalogue,
 )
 from service.domain.slis import Tally
+from service.domain.slos import Indicator, Slo
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
@@ -90,12 +92,13 @@ def test_whatever_is_proposed_can_fire_and_keeps_its_budget_share(
     objective: float, days: int
 ) -> None:
     window = days * DAY
-    standard = {t.severity: t for t in standard_catalogue(window)}
     proposed = propose_catalogue(objective, window)
-    assert {t.severity for t in proposed} == set(standard)
+    indicator = Indicator("availability", "answer", "production")
+    assert Slo("any", "support", indicator, objective, window, proposed).tiers == proposed
     cap = MAX_BURN_SHARE * max_burn(objective)
     for tier in proposed:
         assert reachable(tier, objective)
+        assert tier.severity == "ticket" or tier.factor > LEAST_PAGE_FACTOR
         assert tier.factor <= max(cap, 1.0) + 1e-6
         assert tier.short < tier.long <= window
         nearest = min(abs(tier.budget_share - share) for share in (0.02, 0.05, 0.10))

@@ -29,9 +29,8 @@ QUALITY = Indicator("quality", "prime", "production", "expected_answer")
 SLO = Slo("correct", "support", QUALITY, 0.80, WINDOW, (TIER,))
 
 
-def reading(total: int, bad: int, *, age: timedelta = MINUTE, pending: int = 0) -> WindowReading:
-    newest = NOW - age if total + pending else None
-    return WindowReading(Tally.from_counts(total, bad), pending=pending, newest_at=newest)
+def reading(total: int, bad: int, *, age: timedelta = MINUTE, unscored: int = 0) -> WindowReading:
+    return WindowReading(Tally.from_counts(total, bad), unscored=unscored, newest_at=NOW - age)
 
 
 def judge(
@@ -108,10 +107,9 @@ def burning(**changes: object) -> WindowReading:
     ("long", "cause", "reason"),
     [
         (
-            burning(newest_at=NOW - timedelta(minutes=11)),
+            burning(newest_at=NOW - timedelta(minutes=11), missed_calls=7.2),
             "silence",
-            "the newest call is 11 m old; at the traffic of the last 2 h 24 m a pause of more than "
-            "10 m is not expected",
+            "no scored answer for 11 m; about 7 were to be expected in that time",
         ),
         (
             burning(observed_slices=10, expected_slices=12),
@@ -120,17 +118,22 @@ def burning(**changes: object) -> WindowReading:
             "needed)",
         ),
         (
-            burning(pending=45),
+            burning(unscored=45),
             "backlog",
-            "45 of the 445 samples of the last 2 h 24 m are not scored yet (10%; at most 10% may "
-            "be)",
+            "45 of the 445 samples of the last 2 h 24 m have no score (10%; at most 10% may lack "
+            "it): they wait for a worker, or their evaluator fails",
         ),
         (
             reading(5, 5),
             "too_few",
             "5 calls' worth of evidence in the last 2 h 24 m; this tier needs 6 to fire at all",
         ),
-        (reading(0, 0), "too_few", "no calls in the last 2 h 24 m"),
+        (
+            reading(0, 0),
+            "too_few",
+            "0 calls' worth of evidence in the last 2 h 24 m; this tier needs 6 to fire at all",
+        ),
+        (WindowReading(Tally.ZERO), "silence", "no scored answer in the last 35 d"),
     ],
 )
 @pytest.mark.parametrize("was_alerting", [True, False])
@@ -145,30 +148,24 @@ def test_unknown_freezes_the_alert_and_says_why(
 @pytest.mark.parametrize(
     "long",
     [
-        burning(newest_at=NOW - timedelta(minutes=10)),
+        burning(newest_at=NOW - timedelta(minutes=10), missed_calls=100.0),
+        burning(newest_at=NOW - timedelta(hours=2), missed_calls=6.9),
         burning(observed_slices=11, expected_slices=12),
-        burning(pending=44),
+        burning(unscored=44),
     ],
 )
 def test_what_is_allowed_is_not_unknown(long: WindowReading) -> None:
     assert judge(long, reading(30, 18)).status == "firing"
 
 
-def test_a_thin_stream_may_pause_for_longer() -> None:
-    # 24 calls in 2 h 24 m: one every 6 minutes.
-    pause = timedelta(minutes=41)
-    assert judge(reading(24, 22, age=pause), reading(2, 2)).status == "firing"
-    assert judge(reading(24, 22, age=2 * pause), reading(2, 2)).cause == "silence"
-
-
 def test_a_backlog_in_the_short_window_matters_where_the_answer_hangs_on_it() -> None:
-    short = reading(10, 8, pending=5)
+    short = reading(10, 8, unscored=5)
     assert judge(reading(400, 240), short).cause == "backlog"
     assert judge(reading(400, 80), short).status == "healthy"
 
 
 def test_too_few_calls_are_no_backlog() -> None:
-    assert judge(reading(1, 0, pending=1), reading(1, 0, pending=1)).cause == "too_few"
+    assert judge(reading(1, 0, unscored=1), reading(1, 0, unscored=1)).cause == "too_few"
 
 
 def test_the_policy_is_what_is_strict() -> None:
@@ -276,8 +273,12 @@ def test_what_is_certain_is_said_even_where_another_tier_is_blind() -> None:
     assert (verdict.status, verdict.severity) == ("firing", "ticket")
 
 
-def test_a_tier_that_was_removed_is_forgotten() -> None:
-    assert not judge_all([BLIND] * 4, previous=["page-99-1m"]).alerting
+def test_a_new_declaration_while_we_are_blind_does_not_clear_the_alert() -> None:
+    assert judge_all([BLIND] * 4, previous=["page-99-1m"]).severity == "page"
+
+
+def test_a_new_declaration_clears_the_alert_once_its_own_tiers_are_healthy() -> None:
+    assert not judge_all([WELL] * 4, previous=["page-99-1m"]).alerting
 
 
 def test_a_budget_is_spent_by_occurrences() -> None:

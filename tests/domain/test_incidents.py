@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from service.domain.incidents import (
+    WATCHKEEPER,
     AlertSignal,
     AlreadyAcknowledgedError,
     AlreadyResolvedError,
@@ -13,6 +14,7 @@ from service.domain.incidents import (
     acknowledge,
     feed,
     problem_of,
+    reopen,
     resolve,
     start,
 )
@@ -104,16 +106,29 @@ def test_a_resolution_by_hand_keeps_what_still_fired() -> None:
     assert event.evidence == {"still_firing": ("slo/x",)}
 
 
+def test_a_reopened_incident_is_open_and_numbers_its_messages() -> None:
+    taken = acknowledge(INCIDENT, by="Ann", at=NOON).incident
+    step = reopen(resolve(taken, by=WATCHKEEPER, at=NOON).incident, PAGE, at=NOON)
+    assert (step.incident.status, step.incident.severity) == ("open", "page")
+    assert (step.message, step.event.kind, step.event.text) == ("reopened", "reopened", "It burns")
+    message = compose(step.incident, [], "reopened", reason="", simulated=False, at=NOON)
+    assert (message.id, message.payload["dedup_key"]) == ("incident-42-reopened-2", "incident-42")
+
+
 def test_slashes_within_names_cannot_make_two_problems_one() -> None:
     assert problem_of("a", "b/c", "d") != problem_of("a", "b", "c/d")
     assert problem_of("a", "b%2Fc", "d") != problem_of("a", "b/c", "d")
 
 
 def test_a_message_carries_the_key_of_its_incident_and_an_id_of_its_own() -> None:
-    message = compose(INCIDENT, [], "opened", at=NOON).addressed("https://watch.example.org/")
+    message = compose(INCIDENT, [], "opened", reason="It burns", simulated=True, at=NOON).addressed(
+        "https://watch.example.org/"
+    )
     assert message.id == "incident-42-opened"
     assert message.payload["type"] == "incident.opened"
     assert message.payload["dedup_key"] == "incident-42"
+    assert message.payload["data"]["reason"] == "It burns"
+    assert message.payload["data"]["simulated"] is True
     assert message.payload["data"]["url"] == "https://watch.example.org/incidents/42"
 
 

@@ -38,7 +38,7 @@ def replay(seed: int, calls: int, bad_ratio: float) -> list[SloVerdict]:
         for length in SLO.window_lengths:
             start = int(np.searchsorted(times, at - length.total_seconds(), "right"))
             tally = Tally.from_counts(end - start, int(bad_before[end] - bad_before[start]))
-            readings[length] = WindowReading(tally, newest_at=newest if end > start else None)
+            readings[length] = WindowReading(tally, newest_at=newest)
         previous = verdicts[-1].alerting_tiers if verdicts else frozenset[str]()
         verdicts.append(judge_slo(SLO, readings, now, previous=previous))
     return verdicts

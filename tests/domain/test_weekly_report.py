@@ -1,31 +1,17 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import binomtest
 
 from service.domain.alert_windows import propose_catalogue
-from service.domain.slis import Interval, Tally
+from service.domain.attainment import Attainment
+from service.domain.coverage import StretchCounts, Versions
+from service.domain.slis import Tally
 from service.domain.slos import Indicator, Slo
-from service.domain.weekly_report import (
-    Amount,
-    Attainment,
-    SloCounts,
-    SloReport,
-    Usage,
-    compare,
-    judge_objective,
-    report_slo,
-)
+from service.domain.weekly_report import Amount, SloCounts, SloReport, Usage, report_slo
 
 WINDOW = timedelta(days=28)
 QUALITY = Indicator("quality", "answer", "production", "expected_answer")
 SLO = Slo("correct", "support", QUALITY, 0.8, WINDOW, propose_catalogue(0.8, WINDOW))
-
-
-def attained(total: int, bad: int) -> Attainment:
-    return Attainment.of(Tally.from_counts(total, bad))
 
 
 def report(
@@ -34,34 +20,13 @@ def report(
     *,
     awaiting: int = 0,
     other: int = 0,
-    version: str = "1",
+    failed: int = 0,
+    in_force: str = "1",
 ) -> SloReport:
-    usage = Usage(100, 1.5)
-    counts = SloCounts(week, before, week, usage, Usage(50, 2.0), awaiting, other)
-    return report_slo(SLO, "Correct", version or None, counts, ())
-
-
-@given(total=st.integers(1, 5000), share=st.floats(0, 1))
-def test_the_interval_is_clopper_pearsons_of_the_good_ones(total: int, share: float) -> None:
-    good = round(total * share)
-    found = attained(total, total - good)
-    exact = binomtest(good, total).proportion_ci(0.95, "exact")
-    assert found.good_ratio == pytest.approx(good / total)
-    assert found.interval == pytest.approx((exact.low, exact.high), abs=1e-9)
-
-
-@given(total=st.integers(0, 3000), share=st.floats(0, 1), objective=st.floats(0.01, 0.99))
-def test_held_is_yes_or_no_only_with_the_whole_interval(
-    total: int, share: float, objective: float
-) -> None:
-    found = attained(total, round(total * share))
-    held = judge_objective(found, objective)
-    if found.interval is None:
-        assert held == "cannot tell"
-    else:
-        lower, upper = found.interval
-        assert (held == "yes") == (lower >= objective)
-        assert (held == "no") == (upper < objective)
+    """By version 1; `other` and the like are of the week."""
+    counted = StretchCounts(week, other, awaiting, failed)
+    counts = SloCounts(counted, StretchCounts(before), counted, Usage(100, 1.5), Usage(50, 2.0))
+    return report_slo(SLO, "Correct", Versions("1", in_force or None), counts, ())
 
 
 def test_no_data_is_never_zero_percent() -> None:
@@ -71,23 +36,6 @@ def test_no_data_is_never_zero_percent() -> None:
     assert shown.held == "cannot tell"
     assert shown.sentence.startswith("No data: no answer was scored")
     assert shown.budget.spent is None
-
-
-@pytest.mark.parametrize(
-    ("before_bad", "direction"), [(500, "better"), (20, "worse"), (160, "cannot tell")]
-)
-def test_a_change_is_named_only_where_intervals_do_not_overlap(
-    before_bad: int, direction: str
-) -> None:
-    change = compare(attained(1000, 150), attained(1000, before_bad))
-    assert change.direction == direction
-    assert change.difference == pytest.approx((before_bad - 150) / 1000)
-
-
-def test_touching_intervals_overlap() -> None:
-    low = Attainment(0.5, Interval(0.4, 0.6), 100, 100)
-    high = Attainment(0.7, Interval(0.6, 0.8), 100, 100)
-    assert compare(high, low).direction == "cannot tell"
 
 
 def test_without_the_week_before_there_is_nothing_to_compare() -> None:
@@ -108,11 +56,26 @@ def test_the_sentence_says_what_the_interval_allows() -> None:
 
 
 def test_what_a_reader_must_know_stands_beside_the_figures() -> None:
-    notes = " ".join(report(Tally.ZERO, awaiting=12, other=30, version="").notes)
+    notes = " ".join(report(Tally.ZERO, awaiting=12, other=30, failed=4, in_force="").notes)
     assert "12 samples of this week still await their score" in notes
-    assert "30 answers of this week were scored by another version" in notes
+    assert "30 answers of this week were scored by other versions" in notes
+    assert "that the evaluator failed on, and that have no score: 4" in notes
     assert "no longer declares the evaluator expected_answer" in notes
+    assert "only 0 of 46 answers of it are counted" in notes
     assert report(Tally.from_counts(10, 1)).notes == ()
+
+
+@pytest.mark.parametrize(("unseen", "held"), [(100, "no"), (101, "cannot tell")])
+@pytest.mark.parametrize("reason", ["awaiting", "other", "failed"])
+def test_a_tenth_may_be_unseen_for_whatever_reason(reason: str, unseen: int, held: str) -> None:
+    week, before = Tally.from_counts(900, 400), Tally.from_counts(1000, 100)
+    shown = report(week, before, **{reason: unseen})  # type: ignore[arg-type]
+    assert shown.held == held
+    assert (shown.change.direction == "worse") == (held == "no")
+    assert shown.change.interval is not None
+    if held == "cannot tell":
+        assert shown.sentence.startswith("Cannot tell: only 900 of 1,001 answers of this week")
+        assert "Cannot tell what changed: too little of this week is counted." in shown.sentence
 
 
 def test_amounts_are_compared_with_the_week_before() -> None:

@@ -4,18 +4,13 @@ import pytest
 from scipy.stats import binomtest
 from sqlalchemy import Engine
 
-from service.domain.incidents import AlertSignal
 from service.domain.iso_weeks import InvalidWeekError
-from service.domain.scores import SliSlice
+from service.domain.scores import SliCounts, SliSlice
 from service.domain.slis import Tally
 from service.domain.weekly_report import SloReport, WeeklyReport
 from service.flows.build_report import UnknownTeamError, build_report
-from service.flows.open_incident import clear_alert, raise_alert
-from service.store.apps import App
-from service.store.sli_minutes import add_tallies
-from service.store.tasks import EvaluatorChoice
-from tests.declared import NOW, declare_app, declare_task, post
-from tests.declared import a_sample as sample_of
+from service.store.sli_minutes import add_sli_counts
+from tests.declared import NOW, declare_app
 from tests.watched import REGISTRY, Spell, live_through, watch_app
 
 MONDAY = datetime(2026, 11, 16, tzinfo=UTC)  # of 2026-W47
@@ -30,21 +25,6 @@ def built(engine: Engine, week: str | None = "2026-W47", *, team: str = "care") 
 def slos_of(report: WeeklyReport) -> dict[str, SloReport]:
     (app,) = report.apps
     return {slo.name: slo for slo in app.slos}
-
-
-def signal_of(app: App, *, slo: str = "correct", task: str = "answer") -> AlertSignal:
-    return AlertSignal(
-        source=f"slo/{app.name}/{slo}",
-        kind="slo",
-        app_id=app.id,
-        app=app.name,
-        environment="production",
-        task=task,
-        severity="page",
-        title=f"{task} burns",
-        sentence="it burns",
-        evidence={},
-    )
 
 
 def test_the_figures_are_those_of_the_weeks_rows(engine: Engine) -> None:
@@ -109,7 +89,7 @@ def test_weighted_scores_give_the_weighted_ratio_and_what_it_is_worth(engine: En
     tally = Tally.sum(Tally.from_score(float(not bad), w, bad=bad) for w, bad in weights)
     where = (MONDAY, "production", "answer", "", "gpt-4", "", "expected_answer", version)
     with engine.begin() as connection:
-        add_tallies(connection, app.id, {SliSlice(*where): tally})
+        add_sli_counts(connection, app.id, {SliSlice(*where): SliCounts(tally)})
     attained = slos_of(built(engine))["correct"].attainment
     assert attained.good_ratio == pytest.approx(90 / 190)
     assert attained.n == 100
@@ -118,57 +98,6 @@ def test_weighted_scores_give_the_weighted_ratio_and_what_it_is_worth(engine: En
     lower, upper = attained.interval
     assert lower < 90 / 190 < upper
     assert upper - lower > 0.3
-
-
-def test_scores_of_another_version_are_said_and_not_mixed_in(engine: Engine) -> None:
-    app = watch_app(engine)
-    live_through(engine, app, [Spell(MONDAY, MONDAY + TEN_MINUTES, scored=8)])
-    declare_task(engine, app, EvaluatorChoice("expected_answer", {"pattern": "(.*)"}, None))
-    correct = slos_of(built(engine))["correct"]
-    assert (correct.attainment.good_ratio, correct.held) == (None, "cannot tell")
-    assert correct.notes[0].startswith("8 answers of this week were scored by another version")
-
-
-def test_an_evaluator_that_is_gone_leaves_no_data_and_says_so(engine: Engine) -> None:
-    app = watch_app(engine)
-    live_through(engine, app, [Spell(MONDAY, MONDAY + TEN_MINUTES)])
-    declare_task(engine, app, EvaluatorChoice("gone", {}, None))
-    slos = slos_of(built(engine))
-    assert slos["correct"].attainment.good_ratio is None
-    assert "no longer declares the evaluator" in slos["correct"].notes[0]
-    assert slos["available"].attainment.good_ratio == 1
-
-
-def test_samples_that_await_their_score_are_said(engine: Engine) -> None:
-    app = watch_app(engine)
-    post(engine, app, [sample_of(called_at=MONDAY + timedelta(days=1)) for _ in range(3)])
-    post(engine, app, [sample_of(called_at=MONDAY + WEEK) for _ in range(5)])
-    correct = slos_of(built(engine))["correct"]
-    assert correct.notes == ("Up to 3 samples of this week still await their score.",)
-
-
-def test_incidents_of_the_week_stand_by_the_slos_that_fed_them(engine: Engine) -> None:
-    app = watch_app(engine)
-    other = signal_of(app, slo="elsewhere", task="summarise")
-    with engine.begin() as connection:
-        raise_alert(connection, signal_of(app), now=MONDAY + timedelta(hours=1))
-        clear_alert(
-            connection, "slo/support/correct", now=MONDAY + timedelta(hours=3), reason="healthy"
-        )
-        raise_alert(connection, other, now=MONDAY + WEEK - timedelta(seconds=1))
-        raise_alert(connection, signal_of(app), now=MONDAY + WEEK)
-    report = built(engine)
-    (reported,) = report.apps
-    assert [incident.title for incident in reported.incidents] == [
-        "answer burns",
-        "summarise burns",
-    ]
-    slos = slos_of(report)
-    (own,) = slos.pop("correct").incidents
-    assert (own.duration, own.is_over) == (timedelta(hours=2), True)
-    assert all(not slo.incidents for slo in slos.values())
-    ongoing = reported.incidents[1]
-    assert (ongoing.is_over, ongoing.opened_at + ongoing.duration) == (False, NOW)
 
 
 def test_a_week_before_all_data_has_rows_without_figures(engine: Engine) -> None:

@@ -1,10 +1,10 @@
 """The outbox, from the commit to the receiver, on a real PostgreSQL and real HTTP."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -15,7 +15,7 @@ from service.domain.notifications import Channel, Message
 from service.flows.acknowledge_incident import acknowledge_incident
 from service.flows.deliver_notifications import LEASE, Outcome, deliver_notifications
 from service.flows.open_incident import clear_alert, raise_alert
-from service.notify.contract import Sender
+from service.notify.contract import DeliveryError, Sender
 from service.notify.webhook import WebhookSender
 from service.store.incidents import read_incident
 from service.store.notifications import claim
@@ -94,7 +94,9 @@ def test_a_page_arrives_once_with_all_that_on_call_needs(
             "app": "support",
             "environment": "production",
             "task": "answer",
+            "simulated": False,
             "summary": signal.sentence,
+            "reason": signal.sentence,
             "alerts": [{"source": signal.source, "severity": "page", "sentence": signal.sentence}],
             "opened_at": NOON.isoformat(),
             "acknowledged_at": None,
@@ -265,6 +267,70 @@ def test_a_fault_of_one_sender_holds_up_nobody_and_shows_no_url(
     assert rows(engine, "SELECT DISTINCT last_error FROM notifications") == [
         ("unexpected ZeroDivisionError while sending",)
     ]
+
+
+def test_a_delivery_is_told_in_the_timeline(
+    engine: Engine,
+    signal: AlertSignal,
+    receiver: Receiver,
+    senders: Mapping[str, Sender],
+    clock: Clock,
+) -> None:
+    incident_id = _raise(engine, signal)
+    receiver.answers = [(503, {})]
+    _deliver(engine, senders, clock)
+    clock.forward(timedelta(seconds=10))
+    _deliver(engine, senders, clock)
+    with engine.connect() as connection:
+        opened, told = read_incident(connection, incident_id).timeline
+    assert (opened.kind, told.kind, told.at) == ("opened", "delivered", clock.now)
+    assert told.text == "incident.opened reached the channel 'ops'"
+    assert told.evidence == {"channel": "ops", "message": f"incident-{incident_id}-opened"}
+
+
+@dataclass
+class HangingSender:
+    """Hangs on the channel `dead` until another channel has got `awaited`'s incident."""
+
+    sender: Sender
+    raise_another: Callable[[], int]
+    arrived: dict[int, threading.Event]
+
+    def send(self, channel: Channel, message: Message, *, now: datetime) -> None:
+        if channel.name == "dead":
+            awaited = self.arrived.setdefault(self.raise_another(), threading.Event())
+            if awaited.wait(20):
+                return
+            raise DeliveryError("the other channel's page has waited for this one")
+        self.sender.send(channel, message, now=now)
+        self.arrived.setdefault(message.payload["data"]["incident"], threading.Event()).set()
+
+
+def test_a_channel_that_hangs_holds_up_no_page_to_another_one_not_even_a_later_page(
+    engine: Engine,
+    signal: AlertSignal,
+    receiver: Receiver,
+    senders: Mapping[str, Sender],
+    clock: Clock,
+) -> None:
+    dead = Channel("dead", "webhook", "http://127.0.0.1:9/")
+    _raise(engine, add_app(engine, dead, name="search"))
+    hanging = HangingSender(senders["webhook"], lambda: _raise(engine, signal), {})
+    assert _deliver(engine, {"webhook": hanging}, clock) == {"delivered": 2}
+    assert len(receiver.posts) == 1
+
+
+def test_a_channel_that_hangs_gets_one_message_at_a_time(
+    engine: Engine, signal: AlertSignal
+) -> None:
+    _raise(engine, signal)
+    _raise(engine, replace(signal, source="slo/other", task="summarise"))
+    with engine.begin() as connection:
+        first = claim(connection, now=NOON, lease=LEASE)
+        assert first is not None
+        busy = [first.channel_id]
+        assert claim(connection, now=NOON, lease=LEASE, busy_channels=busy) is None
+        assert claim(connection, now=NOON, lease=LEASE) is not None
 
 
 def test_a_kind_that_nothing_sends_to_is_told_in_the_timeline(

@@ -104,7 +104,7 @@ def test_a_scoring_backlog_is_unknown_not_healthy(engine: Engine) -> None:
     post(engine, app, answers(start + 60 * MINUTE, 60, right=True))
     verdict = evaluate_slos(engine, REGISTRY, now=NOW)[f"support/{slo.name}"]
     assert verdict.status == "unknown"
-    assert "not scored yet" in verdict.sentence
+    assert "have no score" in verdict.sentence
 
 
 def test_the_stored_state_explains_itself_with_raw_values_and_bounds(engine: Engine) -> None:

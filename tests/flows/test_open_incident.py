@@ -5,14 +5,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from service.domain.incidents import AlertSignal, Incident
 from service.domain.notifications import Channel
+from service.domain.recurrence import REOPENED_WITHIN
 from service.flows.acknowledge_incident import acknowledge_incident
 from service.flows.open_incident import clear_alert, raise_alert
 from service.flows.resolve_incident import resolve_incident
@@ -22,6 +23,8 @@ from tests.flows.incident_fixtures import NOON, add_app, rows, ticket_of
 OPS = Channel("ops", "webhook", "http://127.0.0.1:9/ops")
 TEAM = Channel("team", "webhook", "http://127.0.0.1:9/team")
 LATER = NOON + timedelta(minutes=5)
+SOON = LATER + timedelta(minutes=10)
+NEXT_DAY = LATER + timedelta(days=1)
 
 
 @pytest.fixture
@@ -29,9 +32,9 @@ def page(engine: Engine) -> AlertSignal:
     return add_app(engine, OPS, TEAM)
 
 
-def _raise(engine: Engine, signal: AlertSignal) -> Incident:
+def _raise(engine: Engine, signal: AlertSignal, now: datetime = NOON) -> Incident:
     with engine.begin() as connection:
-        return raise_alert(connection, signal, now=NOON)
+        return raise_alert(connection, signal, now=now)
 
 
 def _clear(engine: Engine, source: str) -> Incident | None:
@@ -145,10 +148,149 @@ def test_clearing_what_does_not_fire_changes_nothing(engine: Engine, page: Alert
     assert _clear(engine, page.source) is None
 
 
-def test_a_problem_that_returns_opens_a_new_incident(engine: Engine, page: AlertSignal) -> None:
+def test_the_message_of_the_end_says_why_it_is_over(engine: Engine, page: AlertSignal) -> None:
+    _raise(engine, page)
+    _clear(engine, page.source)
+    assert (
+        rows(
+            engine,
+            "SELECT payload->'data'->>'reason' FROM notifications WHERE dedup_key LIKE '%resolved'",
+        )
+        == [
+            (
+                "Resolved by watchkeeper: no alert fires any more, the last one because "
+                f"{page.source} is healthy again",
+            )
+        ]
+        * 2
+    )
+
+
+def test_the_note_of_a_person_is_told(engine: Engine, page: AlertSignal) -> None:
+    first = _raise(engine, page)
+    resolve_incident(engine, first.id, by="Ann", note="rolled back", now=LATER)
+    assert (
+        rows(
+            engine,
+            "SELECT payload->'data'->>'reason' FROM notifications WHERE dedup_key LIKE '%resolved'",
+        )
+        == [("Resolved by Ann: rolled back",)] * 2
+    )
+
+
+def test_messages_about_a_simulated_app_say_so(engine: Engine, page: AlertSignal) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE apps SET simulated = true"))
+    _raise(engine, page)
+    assert rows(engine, "SELECT payload->'data'->'simulated' FROM notifications") == [(True,)] * 2
+
+
+# --- what is resolved and comes back -------------------------------------------------------------
+
+
+def test_a_fault_that_is_back_soon_reopens_its_incident_and_tells_once(
+    engine: Engine, page: AlertSignal
+) -> None:
+    first = _raise(engine, page)
+    acknowledge_incident(engine, first.id, by="Ann", now=NOON)
+    _clear(engine, page.source)
+    back = _raise(engine, replace(page, sentence="It burns again"), SOON)
+    _raise(engine, page, SOON)
+    assert (back.id, back.status, back.reopenings) == (first.id, "open", 1)
+    assert (back.resolved_by, back.acknowledged_by) == (None, None)
+    assert (back.opened_at, back.summary) == (NOON, "It burns again")
+    with engine.connect() as connection:
+        record = read_incident(connection, first.id)
+    assert record.incident.status == "open"
+    assert [alert.is_firing for alert in record.alerts] == [False, True]
+    assert [event.kind for event in record.timeline][-2:] == ["resolved", "reopened"]
+    key = f"incident-{first.id}"
+    told = ["acknowledged", "opened", "reopened-2", "resolved"]
+    assert sorted(_messages(engine)) == [f"{key}-{kind}" for kind in told]
+
+
+def test_every_turn_of_an_incident_has_messages_of_its_own(
+    engine: Engine, page: AlertSignal
+) -> None:
     first = _raise(engine, page)
     _clear(engine, page.source)
-    second = _raise(engine, page)
+    for _ in range(2):
+        _raise(engine, page, SOON)
+        _clear(engine, page.source)
+    key = f"incident-{first.id}"
+    told = ["opened", "reopened-2", "reopened-3", "resolved", "resolved-2", "resolved-3"]
+    assert sorted(_messages(engine)) == [f"{key}-{kind}" for kind in told]
+
+
+def test_a_ticket_brings_no_page_back(engine: Engine, page: AlertSignal) -> None:
+    first = _raise(engine, page)
+    _clear(engine, page.source)
+    other = _raise(engine, ticket_of(page), SOON)
+    assert (other.id == first.id, other.severity) == (False, "ticket")
+
+
+def test_a_page_brings_its_ticket_back_as_a_page(engine: Engine, page: AlertSignal) -> None:
+    first = _raise(engine, ticket_of(page))
+    _clear(engine, page.source)
+    back = _raise(engine, page, SOON)
+    assert (back.id, back.severity) == (first.id, "page")
+
+
+def test_another_source_does_not_reopen_what_it_never_fed(
+    engine: Engine, page: AlertSignal
+) -> None:
+    first = _raise(engine, page)
+    _clear(engine, page.source)
+    assert _raise(engine, replace(page, source="b"), SOON).id != first.id
+
+
+def _firing_tier(page: AlertSignal, *, long: timedelta, short: timedelta) -> AlertSignal:
+    tier = {
+        "status": "firing",
+        "severity": "page",
+        "long_s": long.total_seconds(),
+        "short_s": short.total_seconds(),
+    }
+    return replace(page, evidence={"tiers": [tier]})
+
+
+def test_a_tier_that_looks_further_back_reopens_later(engine: Engine, page: AlertSignal) -> None:
+    slow = _firing_tier(page, long=timedelta(hours=6), short=timedelta(minutes=30))
+    first = _raise(engine, slow)
+    _clear(engine, page.source)
+    assert _raise(engine, slow, LATER + timedelta(hours=6)).id == first.id
+    _clear(engine, page.source)
+    assert _raise(engine, slow, NEXT_DAY).id != first.id
+
+
+def test_what_a_person_resolved_rests_until_the_short_window_lies_after_it(
+    engine: Engine, page: AlertSignal
+) -> None:
+    fast = _firing_tier(page, long=timedelta(hours=1), short=timedelta(minutes=5))
+    first = _raise(engine, fast)
+    resolve_incident(engine, first.id, by="Ann", now=LATER)
+    resting = _raise(engine, fast, LATER + timedelta(minutes=5))
+    assert (resting.id, resting.status) == (first.id, "resolved")
+    assert _messages(engine).count(f"incident-{first.id}-opened") == 1
+    assert _raise(engine, fast, LATER + timedelta(minutes=6)).id != first.id
+
+
+def test_a_severity_that_rises_after_a_person_resolved_does_not_rest(
+    engine: Engine, page: AlertSignal
+) -> None:
+    first = _raise(engine, ticket_of(page))
+    resolve_incident(engine, first.id, by="Ann", now=LATER)
+    fast = _firing_tier(page, long=timedelta(hours=1), short=timedelta(minutes=5))
+    worse = _raise(engine, fast, LATER + timedelta(minutes=1))
+    assert (worse.id == first.id, worse.status) == (False, "open")
+
+
+def test_a_problem_that_returns_later_opens_a_new_incident(
+    engine: Engine, page: AlertSignal
+) -> None:
+    first = _raise(engine, page)
+    _clear(engine, page.source)
+    second = _raise(engine, page, LATER + REOPENED_WITHIN + timedelta(seconds=1))
     assert second.id != first.id
     with engine.connect() as connection:
         assert [i.id for i in list_incidents(connection)] == [second.id, first.id]
@@ -166,7 +308,7 @@ def test_resolving_by_hand_clears_the_alerts_and_a_firing_source_opens_anew(
         record = read_incident(connection, first.id)
     assert not any(alert.is_firing for alert in record.alerts)
     assert record.timeline[-1].evidence == {"still_firing": [page.source]}
-    assert _raise(engine, page).id != first.id
+    assert _raise(engine, page, LATER).id != first.id
 
 
 def test_an_acknowledgement_is_told_to_every_channel(engine: Engine, page: AlertSignal) -> None:
@@ -248,6 +390,25 @@ def test_two_workers_that_see_a_fault_at_once_open_one_incident(
     assert rows(engine, "SELECT count(*) FROM alerts") == [(len(set(sources)),)]
     assert rows(engine, "SELECT count(*) FROM notifications") == [(2,)]
     assert rows(engine, "SELECT count(*) FROM incident_events") == [(len(set(sources)),)]
+
+
+@pytest.mark.parametrize("turn", range(5))
+@pytest.mark.parametrize("other", ["a", "b"], ids=["same source", "one that never fed it"])
+def test_two_workers_that_see_a_fault_come_back_at_once_have_one_incident(
+    engine: Engine, page: AlertSignal, other: str, turn: int
+) -> None:
+    _raise(engine, replace(page, source="a"))
+    _clear(engine, "a")
+    _at_once(
+        engine,
+        lambda c: raise_alert(c, replace(page, source="a"), now=SOON),
+        lambda c: raise_alert(c, replace(page, source=other), now=SOON),
+    )
+    with engine.connect() as connection:
+        (current,) = list_incidents(connection, statuses=["open"])
+        firing = [a for a in read_incident(connection, current.id).alerts if a.is_firing]
+    assert {alert.source for alert in firing} == {"a", other}
+    assert len([key for key in _messages(engine) if not key.endswith("resolved")]) == 2
 
 
 @pytest.mark.parametrize("turn", range(5))

@@ -1,10 +1,13 @@
 import threading
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
+from uuid import UUID, uuid4
 
 import pytest
+from psycopg import errors
 from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import DBAPIError
 
 from evaluators import registry as evaluator_registry
 from evaluators.contract import EvaluatorConfig, Sample, Score, Task, Tier
@@ -12,10 +15,11 @@ from evaluators.registry import Entry, Registry
 from service.domain.drift.reference import Reference, build_reference
 from service.domain.scores import EVALUATOR_ERROR, Stream
 from service.flows.build_evaluators import build_evaluators
-from service.flows.score_samples import MAXIMUM_ATTEMPTS, score_samples
+from service.flows.score_samples import MAXIMUM_FAILURES, score_samples
 from service.store import drift, scoring_jobs, tables
 from service.store.tasks import EvaluatorChoice
 from tests.declared import LENGTH, NOW, PRIME, a_sample, declare_app, declare_task, post
+from tests.waiting import wait_for
 
 LEASE = timedelta(seconds=60)
 REGISTRY = evaluator_registry.load()
@@ -105,9 +109,7 @@ def test_a_job_whose_worker_died_is_taken_over_after_its_lease(engine: Engine) -
     assert len(rows_of(engine, tables.scores)) == 1
 
 
-def _token(number: int) -> Any:
-    from uuid import UUID
-
+def _token(number: int) -> UUID:
     return UUID(int=number)
 
 
@@ -132,16 +134,170 @@ def test_many_workers_at_once_score_every_sample_exactly_once(engine: Engine) ->
         assert connection.scalar(select(func.count()).select_from(tables.scores)) == 240
 
 
+def test_an_evaluator_that_is_not_installed_costs_only_its_own_scores(engine: Engine) -> None:
+    app = declare_app(engine)
+    declare_task(engine, app, EvaluatorChoice("gone", {}, None), PRIME)
+    post(engine, app, [a_sample()])
+    assert score_all(engine) == 1
+    assert [row.evaluator for row in rows_of(engine, tables.scores)] == ["expected_answer"]
+
+
+@pytest.fixture
+def unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every job fails."""
+
+    def fail(*_: object) -> None:
+        raise ValueError("unreadable")
+
+    monkeypatch.setattr("service.flows.score_samples.read_samples", fail)
+
+
+@pytest.mark.usefixtures("unreadable")
 def test_a_job_that_fails_again_and_again_is_set_aside_and_shown(engine: Engine) -> None:
     app = declare_app(engine)
-    declare_task(engine, app, EvaluatorChoice("gone", {}, None))
     post(engine, app, [a_sample()])
-    for attempt in range(MAXIMUM_ATTEMPTS + 3):
+    for attempt in range(MAXIMUM_FAILURES + 3):
         score_all(engine, now=NOW + attempt * timedelta(minutes=1))
     (job,) = rows_of(engine, tables.scoring_jobs)
-    assert (job.attempts, job.last_error) == (MAXIMUM_ATTEMPTS, "UnknownEvaluator")
+    assert (job.failures, job.last_error) == (MAXIMUM_FAILURES, "ValueError")
     with engine.connect() as connection:
-        assert scoring_jobs.read_backlog(connection).failed_samples == 1
+        assert scoring_jobs.read_backlog(connection).set_aside_samples == 1
+
+
+def kill_a_worker(engine: Engine, *, now: datetime) -> scoring_jobs.ScoringJob | None:
+    """A worker claims a job and is never heard of again."""
+    with engine.begin() as connection:
+        return scoring_jobs.claim(connection, token=uuid4(), now=now, lease=LEASE)
+
+
+def test_a_sample_that_kills_its_worker_ends_up_alone_and_aside(engine: Engine) -> None:
+    app = declare_app(engine)
+    declare_task(engine, app, PRIME)
+    deadly = a_sample()
+    post(engine, app, [a_sample(), a_sample(), deadly, a_sample(), a_sample()])
+    now, kills = NOW, 0
+    while rows_of(engine, tables.scoring_jobs) and kills < 30:
+        job = kill_a_worker(engine, now=now)
+        if job is None:
+            break
+        if deadly.sample_id not in job.sample_ids:
+            with engine.begin() as connection:  # this worker lived
+                assert scoring_jobs.finish(connection, job)
+            continue
+        kills, now = kills + 1, now + LEASE
+    (left,) = rows_of(engine, tables.scoring_jobs)
+    assert left.sample_ids == [deadly.sample_id]
+    assert (left.last_error, left.failed_at) == ("its worker died 3 times", now)
+    assert kills <= 9
+
+
+@pytest.mark.usefixtures("unreadable")
+def test_killed_workers_are_not_failures_of_the_job(engine: Engine) -> None:
+    app = declare_app(engine)
+    post(engine, app, [a_sample(), a_sample()])
+    for kill in range(2):
+        kill_a_worker(engine, now=NOW + kill * LEASE)
+    score_samples(engine, REGISTRY, clock=lambda: NOW + 2 * LEASE, lease=LEASE)
+    (job,) = rows_of(engine, tables.scoring_jobs)
+    assert (job.lost_leases, job.failures, job.failed_at) == (2, 1, None)
+
+
+@pytest.mark.parametrize("transient", [errors.DeadlockDetected, errors.SerializationFailure])
+def test_trouble_that_passes_does_not_count_as_a_failure(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, transient: type[errors.Error]
+) -> None:
+    app = declare_app(engine)
+    declare_task(engine, app, PRIME)
+    post(engine, app, [a_sample()])
+
+    def fail(*_: object, **__: object) -> None:
+        raise DBAPIError.instance("COPY", None, transient("the row says: 7"), errors.Error)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("service.flows.score_samples.insert_scores", fail)
+        for minute in range(MAXIMUM_FAILURES + 3):
+            now = NOW + timedelta(minutes=minute)
+            assert score_samples(engine, REGISTRY, clock=lambda now=now: now, lease=LEASE)
+    (job,) = rows_of(engine, tables.scoring_jobs)
+    assert (job.failures, job.lost_leases, job.failed_at) == (0, 0, None)
+    assert job.last_error == transient.__name__
+    assert score_all(engine, now=NOW + timedelta(hours=1)) == 1
+    assert len(rows_of(engine, tables.scores)) == 1
+
+
+def test_a_job_longer_than_its_lease_stays_with_its_worker(engine: Engine) -> None:
+    app = declare_app(engine)
+    declare_task(engine, app, EvaluatorChoice("slow", {}, None))
+    post(engine, app, [a_sample()])
+    lease = timedelta(seconds=0.5)
+    entered, leave = threading.Event(), threading.Event()
+
+    class Slow(Grumpy):
+        name: ClassVar[str] = "slow"
+
+        def score_batch(self, samples: Sequence[Sample]) -> list[Score | None]:
+            entered.set()
+            assert leave.wait(20)
+            return [Score(1.0) for _ in samples]
+
+    registry = Registry({"slow": Entry("tests", lambda: Slow)})
+
+    def score() -> bool:
+        return score_samples(engine, registry, clock=lambda: datetime.now(UTC), lease=lease)
+
+    worker = threading.Thread(target=score)
+    worker.start()
+    assert entered.wait(20)
+    (claimed,) = rows_of(engine, tables.scoring_jobs)
+    try:
+        wait_for(
+            lambda: datetime.now(UTC) > claimed.leased_until + lease, what="the first lease's end"
+        )
+        assert not score(), "a second worker took the job while the first one worked on it"
+    finally:
+        leave.set()
+        worker.join()
+    assert rows_of(engine, tables.scoring_jobs) == []
+    assert len(rows_of(engine, tables.scores)) == 1
+
+
+def test_a_lease_that_passed_to_another_worker_is_not_renewed(engine: Engine) -> None:
+    app = declare_app(engine)
+    post(engine, app, [a_sample()])
+    first = kill_a_worker(engine, now=NOW)
+    second = kill_a_worker(engine, now=NOW + LEASE)
+    assert first is not None
+    assert second is not None
+    with engine.begin() as connection:
+        assert not scoring_jobs.renew(connection, first, until=NOW + 9 * LEASE)
+        assert scoring_jobs.renew(connection, second, until=NOW + 5 * LEASE)
+    (job,) = rows_of(engine, tables.scoring_jobs)
+    assert job.leased_until == NOW + 5 * LEASE
+
+
+def test_a_backfill_of_one_app_does_not_keep_another_waiting(engine: Engine) -> None:
+    big, small = declare_app(engine, "big"), declare_app(engine, "small")
+    for _ in range(20):
+        post(engine, big, [a_sample()])
+    post(engine, small, [a_sample()])
+    with engine.begin() as connection:
+        taken = [
+            scoring_jobs.claim(connection, token=UUID(int=turn), now=NOW, lease=LEASE)
+            for turn in range(4)
+        ]
+    assert small.id in [job.app_id for job in taken[:2] if job is not None]
+    assert [job.app_id for job in taken[2:] if job is not None] == [big.id, big.id]
+
+
+def test_the_newest_calls_of_an_app_are_scored_first(engine: Engine) -> None:
+    app = declare_app(engine)
+    hours = (3, 1, 2)
+    for hour in hours:
+        post(engine, app, [a_sample(called_at=NOW - timedelta(hours=hour))])
+    with engine.begin() as connection:
+        taken = [scoring_jobs.claim(connection, token=uuid4(), now=NOW, lease=LEASE) for _ in hours]
+    ages = [NOW - job.called_ats[0] for job in taken if job is not None]
+    assert ages == [timedelta(hours=hour) for hour in sorted(hours)]
 
 
 def test_samples_of_an_undeclared_task_are_kept_unscored(engine: Engine) -> None:

@@ -1,6 +1,7 @@
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from prometheus_client import REGISTRY as METRICS
@@ -8,8 +9,9 @@ from sqlalchemy import Engine
 
 from service.jobs.timetable import TIMETABLE, Bench, Job, run_once
 from service.settings import Settings
+from service.store import scoring_jobs
 from service.wiring import open_bench
-from tests.declared import NOW
+from tests.declared import NOW, PRIME, a_sample, declare_app, declare_task, post
 
 
 @pytest.fixture
@@ -55,3 +57,29 @@ def test_every_job_runs_on_an_empty_database(bench: Bench, job: Job) -> None:
     before = METRICS.get_sample_value(**failures)
     run_once(job, bench)
     assert METRICS.get_sample_value(**failures) == before
+
+
+def test_the_backlog_is_measured_while_it_is_worked_off(bench: Bench) -> None:
+    app = declare_app(bench.engine)
+    declare_task(bench.engine, app, PRIME)
+    early = NOW - timedelta(minutes=7)
+    post(bench.engine, app, [a_sample(called_at=early) for _ in range(3)], now=early)
+    post(bench.engine, app, [a_sample(), a_sample()])
+    with bench.engine.begin() as connection:  # a worker has begun with the newest
+        claimed = scoring_jobs.claim(
+            connection, token=uuid4(), now=NOW, lease=bench.settings.scoring_lease
+        )
+    measure = next(job for job in TIMETABLE if job.name == "measure_backlog")
+    run_once(measure, bench)
+    assert METRICS.get_sample_value("watchkeeper_scoring_backlog_samples") == 5
+    assert METRICS.get_sample_value("watchkeeper_scoring_oldest_wait_seconds") == 7 * 60
+    assert claimed is not None
+    with bench.engine.begin() as connection:
+        scoring_jobs.give_up(connection, claimed, error="no", failures=5, now=NOW)
+    run_once(measure, bench)
+    assert METRICS.get_sample_value("watchkeeper_scoring_backlog_samples") == 3
+    assert METRICS.get_sample_value("watchkeeper_scoring_set_aside_samples") == 2
+    run_once(next(job for job in TIMETABLE if job.name == "score_samples"), bench)
+    run_once(measure, bench)
+    assert METRICS.get_sample_value("watchkeeper_scoring_backlog_samples") == 0
+    assert METRICS.get_sample_value("watchkeeper_scoring_oldest_wait_seconds") == 0

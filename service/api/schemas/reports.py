@@ -22,10 +22,21 @@ class AttainmentOut(_Out):
     effective_n: float
 
 
+class CoverageOut(_Out):
+    """Answers that are counted and that are not, by the reason; `share` is null without any."""
+
+    counted: int
+    by_other_versions: int
+    awaiting_score: int
+    evaluator_failed: int
+    share: float | None
+
+
 class ChangeOut(_Out):
-    """A direction is named only where the two intervals do not overlap."""
+    """A direction is named only where enough is counted and the interval does not cover 0."""
 
     difference: float | None
+    interval: Interval | None
     direction: Literal["better", "worse", "cannot tell"]
 
 
@@ -46,7 +57,7 @@ class AmountOut(_Out):
 
 
 class ReportedIncidentOut(_Out):
-    """An incident that opened in the week."""
+    """An incident of the week, as it stood at the week's end; `duration_s` is within the week."""
 
     id: int
     title: str
@@ -55,7 +66,9 @@ class ReportedIncidentOut(_Out):
     task: str
     opened_at: datetime
     duration_s: float
+    opened_before: bool
     is_over: bool
+    remark: str
 
 
 class IndicatorOut(_Out):
@@ -68,19 +81,23 @@ class IndicatorOut(_Out):
 
 
 class SloReportOut(_Out):
-    """One SLO's week."""
+    """One SLO's week; all its ratios count the scores of `evaluator_version` alone."""
 
     name: str
     display_name: str
     indicator: IndicatorOut
     evaluator_version: str | None
+    version_in_force: str | None
     objective: float
     window_s: float
     attainment: AttainmentOut
+    coverage: CoverageOut
     attainment_before: AttainmentOut
+    coverage_before: CoverageOut
     change: ChangeOut
     held: Literal["yes", "no", "cannot tell"]
     budget: BudgetOut
+    budget_coverage: CoverageOut
     calls: AmountOut
     cost_usd: AmountOut
     incidents: list[ReportedIncidentOut]

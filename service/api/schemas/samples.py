@@ -70,13 +70,15 @@ Dimension = Annotated[
 Name = Annotated[Dimension, Field(min_length=1)]
 Text = Annotated[str, Field(max_length=TEXT_CHARACTERS), AfterValidator(_storable)]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-Count = Annotated[int, Field(ge=0, le=2**53)]
+Tokens = Annotated[int, Field(ge=0, le=10**12)]
+Calls = Annotated[int, Field(ge=1, le=10**9)]
+"""Of one item. A slice's sums are 64-bit integers: 10^9 full items of calls fit in one minute."""
 Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 Attribute = Annotated[float, Field(allow_inf_nan=False)] | bool | Text
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=False)
+    model_config = ConfigDict(extra="forbid", strict=False, use_attribute_docstrings=True)
 
 
 class _Sliced(_Strict):
@@ -92,14 +94,16 @@ class SampleIn(_Sliced):
     """A call kept whole."""
 
     sample_id: UUID
+    """With `called_at` the sample's identity: send it again with the same time, or it is taken for
+    another sample. One batch must not hold the same id with two times."""
     called_at: Instant
     error_type: Dimension | None = None
     prompt: Text | None = None
     response: Text | None = None
     reference: Text | None = None
     latency_ms: Amount | None = None
-    input_tokens: Count | None = None
-    output_tokens: Count | None = None
+    input_tokens: Tokens | None = None
+    output_tokens: Tokens | None = None
     cost_usd: Amount | None = None
     finish_reason: Dimension | None = None
     session_id: Dimension | None = None
@@ -113,9 +117,9 @@ class CallCountIn(_Sliced):
     """How many calls there were in one minute of one slice, kept or not."""
 
     minute: Annotated[Instant, AfterValidator(_whole_minute)]
-    calls: Annotated[int, Field(ge=1, le=2**53)]
-    input_tokens: Count = 0
-    output_tokens: Count = 0
+    calls: Calls
+    input_tokens: Tokens = 0
+    output_tokens: Tokens = 0
     cost_usd: Amount = 0.0
 
 
@@ -127,7 +131,7 @@ class BatchIn(_Strict):
     """Optional; if given, it must be the app of the key."""
     samples: list[SampleIn]
     call_counts: list[CallCountIn]
-    """Every call, kept or not; empty if the app counts elsewhere. Availability comes from here."""
+    """Every call, kept or not. Empty: nothing is known of availability."""
 
 
 class RejectionOut(BaseModel):

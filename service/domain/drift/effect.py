@@ -18,6 +18,7 @@ class DriftEffect:
     """The side of an edge whose share now exceeds that of the reference the most.
 
     It reads "`current_share` of the rows are now `comparison` `value`, `reference_share` were".
+    `bound` is the share that is put up with: what the reference may have been, plus the tolerance.
     `interval` is for the current share: a confidence sequence over the rows of the shown window,
     spread over all edges and sides, so peeking while the window fills and showing the largest are
     both paid for. Exact for equal weights; with unequal ones it uses effective sizes. It does not
@@ -28,6 +29,7 @@ class DriftEffect:
     value: float
     reference_share: float
     current_share: float
+    bound: float
     interval: tuple[float, float]
     rows: int
     effective_n: float
@@ -59,6 +61,7 @@ def largest_effect(
         value=value,
         reference_share=float(past.share[edge, side]),
         current_share=share,
+        bound=float(grid.bounds[edge, side]),
         interval=anytime_interval(share, size, alpha / BOUNDS),
         rows=recent.rows,
         effective_n=size,

@@ -67,10 +67,27 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class InsufficientReference:
-    """Too few rows to be a reference; the stream is still warming up."""
+    """No reference yet; the stream is still warming up.
+
+    day, days: how far the window has come; 0 where nobody asked. `waits_for` says what else is
+    missing, where rows and days are enough.
+    """
 
     rows: int
     minimum_rows: int = MINIMUM_ROWS
+    day: int = 0
+    days: int = 0
+    waits_for: str = ""
+
+    def progress(self, rows_are: str) -> str:
+        """What there is, and what is missing.
+
+        >>> InsufficientReference(rows=1000, day=6, days=7).progress("answers")
+        '1000 of 1000 answers, day 6 of 7'
+        """
+        days = f", day {self.day} of {self.days}" if self.days else ""
+        rest = f"; {self.waits_for}" if self.waits_for else ""
+        return f"{self.rows} of {self.minimum_rows} {rows_are}{days}{rest}"
 
 
 def build_reference(values: ArrayLike, weights: ArrayLike) -> Reference | InsufficientReference:
@@ -82,7 +99,7 @@ def build_reference(values: ArrayLike, weights: ArrayLike) -> Reference | Insuff
     >>> [round(edge, 3) for edge in grades.edges], grades.n
     ([-0.0, 0.0, 1.0], (0, 160, 840, 0))
     >>> build_reference([0.5] * 999, np.ones(999))
-    InsufficientReference(rows=999, minimum_rows=1000)
+    InsufficientReference(rows=999, minimum_rows=1000, day=0, days=0, waits_for='')
     """
     finite = finite_values(values)
     w = positive_weights(weights, rows=len(finite))

@@ -18,6 +18,7 @@ from service.domain.drift.effect import (
 )
 from service.domain.drift.reference import InsufficientReference, Reference
 from service.domain.drift.tolerance_grid import ToleranceGrid, log_factors, tolerance_grid
+from service.domain.drift.wording import Wording
 from service.errors import InvalidInputError
 
 HourlyCounts = Sequence[tuple[datetime, BinCounts]]
@@ -59,8 +60,10 @@ class DriftPolicy:
 class DriftVerdict:
     """What is known of a stream's drift.
 
-    `sentence` says it with its numbers. `e_value` is the evidence after the newest batch, an alarm
-    at `threshold` or above; `alarmed_at` the hour of the latest alarm, past ones included;
+    `sentence` says it with its numbers. `tolerance` is what the policy adds to the bounds, a
+    difference of shares; what `effect` is held against is its `bound`. `e_value` is the evidence
+    after the newest batch, an alarm at `threshold` or above; `alarmed_at` the hour of the latest
+    alarm, past ones included;
     `minimum_detectable_effect` an exceedance comparable with `effect.exceedance`.
     """
 
@@ -86,32 +89,35 @@ def judge_drift(
     streams: int,
     now: datetime,
     *,
+    last_alarm: datetime | None = None,
     metric: str = "value",
     unit: str = "",
     rows_are: str = "answers",
 ) -> DriftVerdict:
     """Judge the whole path of a stream since its reference, from its hourly counts.
 
-    `streams` is the number of streams that share `policy.false_incidents`. `metric`, `unit` and
-    `rows_are` only word the sentence. Nothing is remembered between calls: late rows change the
-    counts of their hour, and the verdict is what it would have been had they come in time.
-    Raises `UnusableBatchesError`.
+    `streams` is the number of streams that share `policy.false_incidents`. `last_alarm` is the
+    `alarmed_at` of the verdict before, the only thing remembered between calls: a part of an hour
+    can alarm where the whole hour would not, and that alarm lasts as long as any other. Else late
+    rows change the counts of their hour, and the verdict is what it would have been had they come
+    in time. `metric`, `unit` and `rows_are` only word the sentence. Raises `UnusableBatchesError`.
 
     >>> warming = judge_drift(
     ...     InsufficientReference(rows=412), [], DriftPolicy(), streams=1,
     ...     now=datetime.fromisoformat("2026-11-16T12:00Z"), metric="output length")
     >>> warming.status, warming.reason, warming.sentence
-    ('unknown', 'warming_up', 'output length: warming up, the reference has 412 of 1000 answers.')
+    ('unknown', 'warming_up', 'output length: warming up, 412 of 1000 answers.')
     """
     threshold = alarm_threshold(streams, policy.horizon_batches, policy.false_incidents)
 
     def unknown(reason: Literal["warming_up", "insufficient_data"], why: str) -> DriftVerdict:
         sentence = f"{metric}: {why}"
-        return DriftVerdict("unknown", reason, sentence, policy.tolerance, threshold)
+        return DriftVerdict(
+            "unknown", reason, sentence, policy.tolerance, threshold, alarmed_at=last_alarm
+        )
 
     if isinstance(reference, InsufficientReference):
-        progress = f"{reference.rows} of {reference.minimum_rows} {rows_are}"
-        return unknown("warming_up", f"warming up, the reference has {progress}.")
+        return unknown("warming_up", f"warming up, {reference.progress(rows_are)}.")
     counted = _usable_batches(reference, batches, now)
     if not counted:
         return unknown("insufficient_data", f"no {rows_are} since the reference.")
@@ -122,23 +128,8 @@ def judge_drift(
     grid = tolerance_grid(reference, policy.tolerance, policy.reference_alpha)
     if not grid.prior.any():
         return unknown("insufficient_data", "the reference's weights differ too much to bound it.")
-    wording = _Wording(metric, unit, rows_are)
-    return _judge_path(reference, grid, counted, policy, threshold, wording)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wording:
-    metric: str
-    unit: str
-    rows_are: str
-
-    def of(self, effect: DriftEffect, policy: DriftPolicy) -> str:
-        where = f"{effect.comparison} {effect.value:g} {self.unit}".rstrip()
-        return (
-            f"{_percent(effect.current_share)} of {self.rows_are} are now {where}; "
-            f"in the reference {_percent(effect.reference_share)} were "
-            f"(tolerance {_percent(policy.tolerance)})"
-        )
+    wording = Wording(metric, unit, rows_are)
+    return _judge_path(reference, grid, counted, policy, threshold, last_alarm, wording)
 
 
 def _judge_path(
@@ -147,29 +138,25 @@ def _judge_path(
     batches: HourlyCounts,
     policy: DriftPolicy,
     threshold: float,
-    wording: _Wording,
+    last_alarm: datetime | None,
+    wording: Wording,
 ) -> DriftVerdict:
     path = _run(grid, batches, policy, threshold)
     newest = batches[-1][0]
-    alarm_indices = np.flatnonzero(path.alarms)
-    alarmed_at = batches[int(alarm_indices[-1])][0] if len(alarm_indices) else None
+    alarmed_at = _latest_alarm(path, batches, last_alarm)
     effect = largest_effect(
         reference, grid, _within(batches, policy.recent), alpha=policy.effect_alpha
     )
     seen = _within(batches, policy.sight)
     needed = rows_needed(grid, seen, threshold)
+    detectable = minimum_detectable_effect(grid, effect, seen, threshold)
 
     status: Literal["firing", "healthy", "unknown"] = "healthy"
-    difference = wording.of(effect, policy)
-    sentence = f"{wording.metric}: no drift found. Largest difference: {difference}."
+    sentence = wording.of_health(effect, detectable, policy.sight)
     if alarmed_at is not None and newest - alarmed_at <= policy.hold:
-        status, sentence = "firing", f"{wording.metric}: {difference}."
+        status, sentence = "firing", wording.of_alarm(effect, alarmed_at, newest, policy.recent)
     elif seen.rows < needed:
-        status = "unknown"
-        sentence = (
-            f"{wording.metric}: {seen.rows} {wording.rows_are} in {_in_days(policy.sight)} are too "
-            f"few; even a total change would need {needed}."
-        )
+        status, sentence = "unknown", wording.of_few(seen.rows, needed, policy.sight)
     return DriftVerdict(
         status=status,
         reason="insufficient_data" if status == "unknown" else "",
@@ -179,8 +166,15 @@ def _judge_path(
         e_value=float(path.e_values[-1]),
         alarmed_at=alarmed_at,
         effect=effect,
-        minimum_detectable_effect=minimum_detectable_effect(grid, effect, seen, threshold),
+        minimum_detectable_effect=detectable,
     )
+
+
+def _latest_alarm(
+    path: DetectorPath, batches: HourlyCounts, last_alarm: datetime | None
+) -> datetime | None:
+    alarms = [batches[int(index)][0] for index in np.flatnonzero(path.alarms)[-1:]]
+    return max([*alarms, *([last_alarm] if last_alarm is not None else [])], default=None)
 
 
 def _run(
@@ -222,16 +216,3 @@ def _within(batches: HourlyCounts, period: timedelta) -> BinCounts:
         if newest - hour < period:
             total = total + counts
     return total
-
-
-def _percent(share: float) -> str:
-    """Three figures at most: "5 %", "0.5 %", "42.1 %".
-
-    >>> _percent(0.42), _percent(0.005), _percent(0.4213)
-    ('42 %', '0.5 %', '42.1 %')
-    """
-    return f"{100 * share:.3g} %"
-
-
-def _in_days(period: timedelta) -> str:
-    return f"{period / timedelta(days=1):g} days"

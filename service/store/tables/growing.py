@@ -80,6 +80,8 @@ sli_minutes = _growing(
         Column(name, Text, primary_key=True)
         for name in (*_DIMENSIONS, "evaluator", "evaluator_version")
     ),
+    # Samples whose evaluator failed: not counted in n, and not forgotten.
+    Column("failed_n", BigInteger, nullable=False),
     Column("n", BigInteger, nullable=False),
     *sums("w", "w2", "wx", "wx2"),
     Column("bad_n", BigInteger, nullable=False),

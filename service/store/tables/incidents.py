@@ -28,6 +28,7 @@ incidents = Table(
     Column("acknowledged_by", Text),
     instant("resolved_at", nullable=True),
     Column("resolved_by", Text),
+    Column("reopenings", Integer, nullable=False, server_default=text("0")),
     CheckConstraint("severity IN ('page', 'ticket')", name="severity"),
     Index(
         "one_unresolved_incident_per_problem",

@@ -37,12 +37,19 @@ scoring_jobs = Table(
     instant("first_called_at"),
     instant("last_called_at"),
     instant("created_at"),
-    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # Leases that ended with their worker, and errors that a worker lived to tell: not one number,
+    # because killed workers are no fault of the job, and a job that kills them reports no error.
+    Column("lost_leases", Integer, nullable=False, server_default=text("0")),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("lease_token", Uuid),
     instant("leased_until", nullable=True),
     instant("failed_at", nullable=True),
     Column("last_error", Text),
-    Index("ix_scoring_jobs_claimable", "id", postgresql_where=text("failed_at IS NULL")),
+    Index(
+        "ix_scoring_jobs_claimable",
+        *("app_id", "last_called_at", "id"),
+        postgresql_where=text("failed_at IS NULL"),
+    ),
     Index("ix_scoring_jobs_backlog", "app_id", "task", "environment"),
 )
 

@@ -42,10 +42,10 @@ def _hourly(reference: Reference, values, an_hour: int = 21):
     ]
 
 
-def _judge(reference, batches, streams=1, now=None, **wording) -> DriftVerdict:
+def _judge(reference, batches, streams=1, now=None, **rest) -> DriftVerdict:
     if now is None:
         now = (batches[-1][0] if batches else START) + HOUR
-    return judge_drift(reference, batches, POLICY, streams, now, **wording)
+    return judge_drift(reference, batches, POLICY, streams, now, **rest)
 
 
 def _binary(share: float, rows: int, seed: int = 0):
@@ -91,14 +91,88 @@ def test_a_verdict_explains_itself_with_its_numbers():
         reference, _hourly(reference, shorter), metric="output length", unit="characters"
     )
     assert verdict.sentence == (
-        "output length: 99.2 % of answers are now at most 500 characters; in the reference 25 % "
-        "were (tolerance 0.5 %)."
+        "output length: 99.2 % of answers are now at most 500 characters (96.2 to 100 %); in the "
+        "reference 25 % were, up to 28.7 % is tolerated."
     )
     effect = verdict.effect
     assert effect is not None
     assert effect.interval[0] <= effect.current_share <= effect.interval[1]
     assert verdict.minimum_detectable_effect is not None
     assert 0 < verdict.minimum_detectable_effect < effect.exceedance
+
+
+def test_a_healthy_verdict_says_what_it_would_have_found_and_no_difference_that_it_should_have():
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        reference = _reference(rng.normal(500, 100, 1000))
+        batches = _hourly(reference, rng.normal(500, 100, 168 * 20), an_hour=20)
+        verdict = _judge(reference, batches, streams=10, metric="length")
+        effect, detectable = verdict.effect, verdict.minimum_detectable_effect
+        assert (verdict.status, effect is None, detectable is None) == ("healthy", False, False)
+        assert effect.interval[0] <= effect.bound, "else it should have fired"
+        assert effect.exceedance < detectable
+        assert verdict.sentence == (
+            f"length: no drift found. Largest difference: {100 * effect.current_share:.3g} % of "
+            f"answers are now {effect.comparison} {effect.value:g} "
+            f"({100 * effect.interval[0]:.3g} to {100 * effect.interval[1]:.3g} %); in the "
+            f"reference {100 * effect.reference_share:.3g} % were; a rise by "
+            f"{100 * detectable:.3g} points that lasts 7 days would be found."
+        )
+
+
+def test_an_alarm_that_no_longer_shows_says_when_it_was():
+    batches = _hourly(BINARY, np.concatenate([_binary(0.5, 21 * 12), _binary(0.84, 21 * 24)]))
+    alarmed, lately = _judge(BINARY, batches[:12]), _judge(BINARY, batches[:18])
+    assert lately.status == "firing"
+    assert lately.alarmed_at is not None
+    assert "last alarm" not in alarmed.sentence
+    assert lately.sentence.endswith(f"; last alarm at {lately.alarmed_at:%Y-%m-%d %H:%M} UTC.")
+
+    held = _judge(BINARY, batches[12:], last_alarm=START + 12 * HOUR)
+    assert held.status == "firing"
+    assert held.sentence.startswith(
+        "value: drift, last alarm at 2026-11-02 12:00 UTC; the last 24 hours alone would be "
+        "tolerated: "
+    )
+
+
+def test_an_alarm_of_a_part_of_an_hour_lasts_as_long_as_one_of_a_whole_hour():
+    before = _hourly(BINARY, _binary(0.84, 21 * 48))
+    part, rest = _binary(0.2, 30), _binary(0.84, 400)
+
+    def and_then(*values):
+        hour = START + 48 * HOUR
+        rows = np.concatenate(values)
+        return [*before, (hour, BinCounts.of_rows(rows, np.ones(len(rows)), BINARY.edges))]
+
+    alarmed = _judge(BINARY, and_then(part))
+    assert (alarmed.status, alarmed.alarmed_at) == ("firing", START + 48 * HOUR)
+    assert _judge(BINARY, and_then(part, rest)).status == "healthy"
+
+    after = and_then(part, rest)
+    for hour in range(49, 49 + 48):
+        held = _judge(BINARY, after, last_alarm=alarmed.alarmed_at)
+        assert held.alarmed_at == alarmed.alarmed_at
+        assert held.status == ("firing" if hour - 1 - 48 <= 24 else "healthy")
+        rows = _binary(0.84, 21, seed=hour)
+        after.append((START + hour * HOUR, BinCounts.of_rows(rows, np.ones(21), BINARY.edges)))
+
+
+def test_a_verdict_that_is_unknown_does_not_forget_the_alarm():
+    alarm = START - HOUR
+    for reference, batches in ((InsufficientReference(rows=3), []), (BINARY, [])):
+        assert _judge(reference, batches, last_alarm=alarm).alarmed_at == alarm
+
+
+def test_warming_up_says_whether_rows_or_days_are_missing():
+    rows = InsufficientReference(rows=412, day=7, days=7)
+    days = InsufficientReference(rows=1000, day=6, days=7)
+    waiting = InsufficientReference(rows=1000, day=7, days=7, waits_for="calls wait")
+    assert [_judge(each, []).sentence for each in (rows, days, waiting)] == [
+        "value: warming up, 412 of 1000 answers, day 7 of 7.",
+        "value: warming up, 1000 of 1000 answers, day 6 of 7.",
+        "value: warming up, 1000 of 1000 answers, day 7 of 7; calls wait.",
+    ]
 
 
 def test_the_effect_is_that_of_the_last_day_only():
@@ -186,8 +260,8 @@ def test_the_june_answers_of_gpt_4_are_noticed_within_100_of_them():
     verdict = _judge(reference, batches, 20, metric="output length", unit="characters")
     assert verdict.status == "firing"
     assert verdict.sentence == (
-        "output length: 100 % of answers are now at most 152 characters; in the reference 5.2 % "
-        "were (tolerance 0.5 %)."
+        "output length: 100 % of answers are now at most 152 characters (91.8 to 100 %); in "
+        "the reference 5.2 % were, up to 8.32 % is tolerated."
     )
 
 

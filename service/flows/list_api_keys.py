@@ -1,0 +1,17 @@
+"""List the API keys of an app."""
+
+from sqlalchemy import Engine
+
+from service.flows.create_api_key import require_app
+from service.store.apps import StoredKey
+from service.store.apps import list_api_keys as list_stored
+
+
+def list_api_keys(engine: Engine, app_name: str) -> list[StoredKey]:
+    """All keys of the app, revoked ones too, oldest first.
+
+    Raises:
+        UnknownAppError: There is no such app.
+    """
+    with engine.connect() as connection:
+        return list_stored(connection, require_app(connection, app_name).id)
