@@ -13,7 +13,7 @@ from service.api.schemas.reports import WeeklyReportOut
 from service.cli.open_database import open_database
 from service.domain.alert_windows import spell_duration
 from service.domain.spelling import between_points, dollars, percent, points, relative, whole
-from service.domain.weekly_report import AppReport, SloReport, WeeklyReport
+from service.domain.weekly_report import Amount, AppReport, SloReport, WeeklyReport
 from service.flows.build_report import build_report
 from service.wiring import utc_now
 
@@ -60,7 +60,7 @@ def _print_app(console: Console, app: AppReport) -> None:
     console.print(
         Text(
             f"{whole(app.calls.value)} calls ({relative(app.calls.relative_change)}), "
-            f"{dollars(app.cost_usd.value)} ({relative(app.cost_usd.relative_change)}), "
+            f"{_cost(app.calls, app.cost_usd)}, "
             f"incidents: {len(app.incidents)}"
         )
     )
@@ -68,7 +68,7 @@ def _print_app(console: Console, app: AppReport) -> None:
         console.print(_table(app))
     for slo in app.slos:
         for line in (slo.sentence, *slo.notes):
-            console.print(Text(f"  {slo.display_name}: {line}"))
+            console.print(Text(f"  {_name(app, slo)}: {line}"))
     for incident in app.incidents:
         said = [incident.severity, f"{spell_duration(incident.duration)} of this week"]
         said += [incident.remark] if incident.remark else []
@@ -84,15 +84,15 @@ def _table(app: AppReport) -> Table:
     for heading in ("Budget spent", "Calls", "Cost"):
         table.add_column(heading, justify="right")
     for slo in app.slos:
-        table.add_row(*(Text(cell) for cell in _cells(slo)))
+        table.add_row(*(Text(cell) for cell in _cells(app, slo)))
     return table
 
 
-def _cells(slo: SloReport) -> tuple[str, ...]:
+def _cells(app: AppReport, slo: SloReport) -> tuple[str, ...]:
     attained = slo.attainment
     between = " to ".join(percent(end) for end in attained.interval) if attained.interval else "-"
     return (
-        slo.display_name,
+        _name(app, slo),
         percent(slo.objective),
         percent(attained.good_ratio),
         between,
@@ -101,8 +101,20 @@ def _cells(slo: SloReport) -> tuple[str, ...]:
         _change(slo),
         _spent(slo),
         whole(slo.calls.value),
-        dollars(slo.cost_usd.value),
+        _cost(slo.calls, slo.cost_usd),
     )
+
+
+def _name(app: AppReport, slo: SloReport) -> str:
+    """What people call it; with its own name where two are called alike."""
+    alike = [other for other in app.slos if other.display_name == slo.display_name]
+    return slo.display_name if len(alike) == 1 else f"{slo.display_name} ({slo.name})"
+
+
+def _cost(calls: Amount, cost: Amount) -> str:
+    if calls.value and not cost.value:
+        return "cost not reported"
+    return f"{dollars(cost.value)} ({relative(cost.relative_change)})"
 
 
 def _evidence(slo: SloReport) -> str:

@@ -180,6 +180,8 @@ class EmbeddedServer:
             "unix_socket_permissions": "0700",  # the socket is the password
             "max_connections": "200",
             "timezone": "UTC",
+            # Details and contexts of errors quote rows, which hold prompts and answers.
+            "log_error_verbosity": "terse",
         }
         if not self._durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

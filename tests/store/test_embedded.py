@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import IntegrityError
 
 from service.store import embedded
 from service.store.embedded import EmbeddedServer
@@ -48,11 +49,12 @@ def _is_alive(pid: int) -> bool:
 
 def ask(server: EmbeddedServer, question: str = "SELECT 1") -> object:
     engine = create_engine(server.url)
-    with engine.begin() as connection:
-        result = connection.execute(text(question))
-        answer = result.scalar() if result.returns_rows else None
-    engine.dispose()
-    return answer
+    try:
+        with engine.begin() as connection:
+            result = connection.execute(text(question))
+            return result.scalar() if result.returns_rows else None
+    finally:
+        engine.dispose()
 
 
 def use_until_told(home: Path, pipe: Pipe) -> None:
@@ -75,6 +77,17 @@ def test_the_server_stops_with_its_user(home: Path) -> None:
         assert ask(server) == 1
         assert server_pid(home) is not None
     assert server_pid(home) is None
+
+
+def test_the_servers_log_quotes_no_rows(home: Path) -> None:
+    with EmbeddedServer(home, durable=False) as server:
+        ask(server, "CREATE TABLE once (prompt text PRIMARY KEY)")
+        ask(server, "INSERT INTO once VALUES (repeat('s3cret', 2))")
+        with pytest.raises(IntegrityError):
+            ask(server, "INSERT INTO once VALUES (repeat('s3cret', 2))")
+        log = (home / "postgres" / "server.log").read_text()
+    assert "duplicate key" in log
+    assert "s3crets3cret" not in log
 
 
 def test_data_survives_a_restart(home: Path) -> None:
