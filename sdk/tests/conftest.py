@@ -1,6 +1,5 @@
 """A Watchkeeper server in miniature: stores batches by id, and fails on demand."""
 
-import gzip
 import json
 import socket
 import threading
@@ -10,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from watchkeeper import Backoff, Watchkeeper
+from watchkeeper.compression import decompressed
 
 DEADLINE_S = 10.0
 KEY = "wk_secret"
@@ -17,15 +17,21 @@ KEY = "wk_secret"
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # 40 ms an answer otherwise, as its head and body are two writes
     server: "RecordingServer"
 
     def do_POST(self):
         raw = self.rfile.read(int(self.headers["Content-Length"]))
-        body = json.loads(gzip.decompress(raw))
-        plan = self.server.note(self.path, dict(self.headers), body)
+        if len(raw) < int(self.headers["Content-Length"]):  # killed while it sent
+            self.close_connection = True
+            return
+        body = json.loads(decompressed(raw))
+        plan = self.server.note(self.path, dict(self.headers), body, hash(raw))
         if plan == "hang":
             self.server.released.wait(DEADLINE_S)
             plan = 202
+        if plan in (400, 413) and body["batch_id"] in self.server.batches:
+            plan = 202  # a batch whose answer was lost is known to the server, and no bad request
         if plan == "close":  # stored, but the answer is lost
             self.server.store(body)
             self.connection.shutdown(socket.SHUT_RDWR)
@@ -58,16 +64,23 @@ class RecordingServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.plans = deque()  # 202, 500, (429, {"Retry-After": "1"}), "hang", "close"; then 202s
+        self.always = None  # a plan that goes before all others
         self.refuse_samples_of_task = None
+        self.fail_batches_of_task = None  # with a 500
+        self.sample_rates = None
         self.released = threading.Event()
         self.changed = threading.Condition()
         self.requests = []
         self.batches = {}
+        self.versions = {}  # of the bytes of each batch id
 
-    def note(self, path, headers, body):
+    def note(self, path, headers, body, version):
         with self.changed:
             self.requests.append((path, headers, body))
-            plan = self.plans.popleft() if self.plans else 202
+            self.versions.setdefault(body["batch_id"], set()).add(version)
+            plan = self.always or (self.plans.popleft() if self.plans else 202)
+            if any(sample["task"] == self.fail_batches_of_task for sample in body["samples"]):
+                plan = 500
             self.changed.notify_all()
             return plan
 
@@ -89,7 +102,10 @@ class RecordingServer(ThreadingHTTPServer):
             "rejected": len(refused),
             "counts_accepted": len(body["call_counts"]),
             "counts_rejected": 0,
+            "signals_accepted": len(body.get("signals", [])),
+            "signals_rejected": 0,
             "rejections": [{"pointer": f"/samples/{i}/task", "reason": "unknown"} for i in refused],
+            **({} if self.sample_rates is None else {"sample_rates": self.sample_rates}),
         }
 
     def wait_for(self, condition):

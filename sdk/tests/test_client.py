@@ -30,11 +30,16 @@ URL = "http://127.0.0.1:9"
         {"sample_rate": 1e-9},
         {"sample_rate": True},
         {"sample_rate": "1"},
+        {"sample_rate": {"answer": 2.0}},
+        {"mask": "text"},
+        {"mask": [None]},
         {"flush_at": 0},
         {"flush_interval": 0},
         {"max_queue": 0},
         {"timeout": math.inf},
         {"exit_timeout": -1},
+        {"capture_input": "no"},
+        {"capture_output": None},
     ],
 )
 def test_misuse_is_seen_at_construction(wrong):
@@ -49,6 +54,12 @@ def test_an_unreachable_server_is_no_reason_to_raise():
     assert not result.complete
     assert result.dropped == {"shutdown": 1}
     assert wk.stats().uncounted == {"shutdown": 1}
+
+
+def test_a_wrong_argument_of_a_call_is_seen_at_once():
+    wk = Watchkeeper(URL, "wk_x", app="a", enabled=False)
+    with pytest.raises(TypeError, match="promt"):
+        wk.record(task="t", promt="p")
 
 
 def test_repr_hides_the_key():

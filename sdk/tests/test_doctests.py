@@ -4,7 +4,9 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("module", ["backoff", "repair", "sampling"])
+@pytest.mark.parametrize(
+    "module", ["backoff", "digits", "masks", "repair", "sample_ids", "sampling"]
+)
 def test_examples_in_docstrings_hold(module):
     result = doctest.testmod(importlib.import_module(f"watchkeeper.{module}"))
     assert result.attempted > 0

@@ -40,7 +40,7 @@ CYCLE.append(CYCLE)
 FIELDS = [
     *("task", "prompt", "response", "model", "prompt_version", "error", "latency_ms"),
     *("input_tokens", "output_tokens", "cost_usd", "reference", "finish_reason", "session_id"),
-    *("user_id", "attributes", "called_at", "sample_id"),
+    *("user_id", "attributes", "called_at", "sample_id", "flag", "trace_id"),
 ]
 # By name: hypothesis prints, hashes and compares what it draws, and these would not let it.
 ODDITIES = {

@@ -11,6 +11,9 @@ calls = st.fixed_dictionaries(
         "session_id": st.sampled_from(["s1", "s2", "s3"]),
         "error": st.sampled_from([True, "Timeout"]),
         "input_tokens": st.integers(0, 9),
+        "latency_ms": st.one_of(st.floats(0, 1e6), st.just("soon")),
+        "trace_id": st.sampled_from(["t1", "t2"]),
+        "flag": st.booleans(),
     },
 )
 steps = st.lists(st.one_of(calls, st.just("flush"), st.just("peek")), max_size=40)
@@ -26,7 +29,7 @@ plans = st.lists(st.sampled_from([202, 500, 429, 400, 413, "close"]), max_size=6
 @given(
     steps=steps,
     plans=plans,
-    sample_rate=st.sampled_from([0.0, 0.3, 1.0]),
+    sample_rate=st.sampled_from([0.0, 0.3, 1.0, {"a": 0.0, "*": 0.5}]),
     max_queue=st.integers(1, 12),
     flush_at=st.integers(1, 12),
 )
@@ -62,6 +65,8 @@ def test_the_ledger_adds_up_at_any_moment(
     assert stats.stored == len(server.samples)
     assert stats.counted == server.counted
     assert stats.counted + sum(stats.uncounted.values()) == produced
+    for row in server.counts:
+        assert sum(row["latency_counts"].values()) <= row["calls"]
     assert stats.uncounted.get("no_task", 0) == sum(
         1 for step in steps if isinstance(step, dict) and not step["task"]
     )

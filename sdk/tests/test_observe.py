@@ -226,4 +226,4 @@ def test_an_endless_stream_is_not_kept_endlessly(server, client):
     wk.flush()
     sample = only(server)
     assert len(sample["response"]) == 262_144
-    assert sample["attributes"] == {"watchkeeper.truncated": "response"}
+    assert sample["attributes"]["watchkeeper.truncated"] == "response"

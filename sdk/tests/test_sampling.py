@@ -40,3 +40,49 @@ def test_a_unit_kept_at_one_rate_is_kept_at_every_higher_rate():
     for n in range(500):
         decisions = [is_kept(str(n), rate) for rate in rates]
         assert decisions == sorted(decisions)
+
+
+def test_rates_differ_by_task(server, client):
+    wk = client(sample_rate={"kept": 1.0, "*": 0.0})
+    for task in ("kept", "left", "other"):
+        wk.record(task=task)
+    wk.flush()
+    assert [sample["task"] for sample in server.samples] == ["kept"]
+    assert server.counted == 3
+
+
+def test_a_flagged_call_is_kept_and_says_why(server, client):
+    wk = client(sample_rate=0.0)
+    wk.record(task="t", prompt="flagged", flag=True)
+    wk.record(task="t", prompt="failed", error=True, flag=True)
+    wk.flush()
+    assert [
+        (s["prompt"], s["keep_probability"], s["attributes"]["watchkeeper.kept_for"])
+        for s in server.samples
+    ] == [("flagged", 1.0, "flag"), ("failed", 1.0, "error")]
+
+
+def test_a_certain_call_that_the_rate_keeps_too_needs_no_reason(server, client):
+    wk = client(sample_rate=0.5)
+    kept = next(f"s{n}" for n in range(100) if is_kept(f"s{n}", 0.5))
+    wk.record(task="t", session_id=kept, error=True)
+    wk.flush()
+    [sample] = server.samples
+    assert (sample["keep_probability"], sample["attributes"]) == (1.0, {})
+
+
+def test_a_trace_stays_together_unless_a_session_does(server, client):
+    wk = client(sample_rate=0.3)
+    for turn in range(3):
+        for number in range(100):
+            wk.record(task="t", trace_id=f"trace-{number}", prompt=str(turn))
+            wk.record(task="t", session_id="s", trace_id=f"trace-{number}", prompt="in session")
+    wk.flush()
+    turns = {}
+    for sample in server.samples:
+        if sample["prompt"] != "in session":
+            turns.setdefault(sample["attributes"]["trace_id"], set()).add(sample["prompt"])
+    assert 10 <= len(turns) <= 50
+    assert all(seen == set("012") for seen in turns.values())
+    of_session = [s for s in server.samples if s["session_id"] == "s"]
+    assert len(of_session) == (300 if is_kept("s", 0.3) else 0)

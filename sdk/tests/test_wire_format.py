@@ -30,8 +30,9 @@ def test_a_call_arrives_with_exactly_the_documented_fields(server, client):
     path, headers, body = server.requests[0]
     assert path == "/v1/samples"
     assert headers["Authorization"] == "Bearer wk_secret"
-    assert headers["Content-Encoding"] == "gzip"
+    assert headers["Content-Encoding"] in ("gzip", "zstd")
     assert headers["Content-Type"] == "application/json"
+    assert uuid.UUID(body.pop("instance")["instance_id"])  # the rest: see test_batches.py
     assert body == {
         "batch_id": str(uuid.UUID(body["batch_id"])),
         "app": "support",
@@ -73,6 +74,7 @@ def test_a_call_arrives_with_exactly_the_documented_fields(server, client):
                 "input_tokens": 3,
                 "output_tokens": 4,
                 "cost_usd": 0.002,
+                "latency_counts": {"15": 1},
             }
         ],
     }

@@ -1,7 +1,42 @@
 """The hook that hands the calls of an AI application to Watchkeeper."""
 
+from watchkeeper import masks
 from watchkeeper.backoff import Backoff
 from watchkeeper.client import Watchkeeper
+from watchkeeper.default import (
+    call,
+    context,
+    current_call,
+    flush,
+    init,
+    observe,
+    record,
+    session,
+    shutdown,
+    signal,
+    stats,
+    wrap,
+)
 from watchkeeper.ledger import FlushResult, Stats
+from watchkeeper.open_call import OpenCall
 
-__all__ = ["Backoff", "FlushResult", "Stats", "Watchkeeper"]
+__all__ = [
+    "Backoff",
+    "FlushResult",
+    "OpenCall",
+    "Stats",
+    "Watchkeeper",
+    "call",
+    "context",
+    "current_call",
+    "flush",
+    "init",
+    "masks",
+    "observe",
+    "record",
+    "session",
+    "shutdown",
+    "signal",
+    "stats",
+    "wrap",
+]

@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from watchkeeper import repair
 
 _LATEST_EPOCH_S = 253_000_000_000.0  # late in the year 9987: the last `datetime` can hold
 
 
-class Call(NamedTuple):
-    """The tuple that `record()` appends. Everything but the clock reading may be of any type."""
-
-    recorded_at: float
-    called_at: object
-    task: object
-    model: object
-    prompt_version: object
-    error_type: object
-    input_tokens: object
-    output_tokens: object
-    cost_usd: object
-    prompt: object
-    response: object
-    reference: object
-    latency_ms: object
-    finish_reason: object
-    session_id: object
-    user_id: object
-    attributes: object
-    sample_id: object
+Call = tuple[Any, ...]
+"""What `record()` appends; everything but the clock reading may be of any type. In this order:
+recorded_at, called_at, task, model, prompt_version, error_type, input_tokens, output_tokens,
+cost_usd, latency_ms; prompt, response, reference, finish_reason, session_id, user_id, attributes,
+sample_id, flag, trace_id."""
+COUNTED = 10  # fields at the head of a call, by which it is counted
 
 
 class Facts(NamedTuple):
@@ -45,28 +30,44 @@ class Facts(NamedTuple):
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: float | None
+    latency_ms: float | None
 
     @property
-    def minute(self) -> int:
+    def minute(self) -> float:
         """Whole minutes since 1970, UTC."""
-        return int(self.called_at_s // 60)
+        return self.called_at_s // 60
 
 
 def facts_of(call: Call, repairs: list[str]) -> Facts | None:
     """None where the call names no task: there is nothing that it could be counted under."""
-    task = repair.as_name(call.task, "task", repairs)
-    if not task:
+    at, called_at, task, model, version, error, tokens_in, tokens_out, cost, latency = call[
+        :COUNTED
+    ]
+    name = repair.as_name(task, "task", repairs)
+    if not name:
         return None
     return Facts(
-        called_at_s=_epoch_s(call, repairs),
-        task=task,
-        model=repair.as_name(call.model, "model", repairs) or "",
-        prompt_version=repair.as_name(call.prompt_version, "prompt_version", repairs) or "",
-        outcome="ok" if call.error_type is None else "error",
-        input_tokens=repair.as_tokens(call.input_tokens, "input_tokens", repairs),
-        output_tokens=repair.as_tokens(call.output_tokens, "output_tokens", repairs),
-        cost_usd=repair.as_quantity(call.cost_usd, "cost_usd", repairs),
+        called_at_s=_epoch_s(at, called_at, repairs),
+        task=name,
+        model=repair.as_name(model, "model", repairs) or "",
+        prompt_version=repair.as_name(version, "prompt_version", repairs) or "",
+        outcome="ok" if error is None else "error",
+        input_tokens=repair.as_tokens(tokens_in, "input_tokens", repairs),
+        output_tokens=repair.as_tokens(tokens_out, "output_tokens", repairs),
+        cost_usd=repair.as_quantity(cost, "cost_usd", repairs),
+        latency_ms=repair.as_quantity(latency, "latency_ms", repairs),
     )
+
+
+def plain_facts(call: Call) -> Facts:
+    """Of a call that `CallCounts.add_plain` has counted: nothing needs repair."""
+    at, called_at, task, model, version, error, tokens_in, tokens_out, cost, latency = call[
+        :COUNTED
+    ]
+    if called_at is not None:
+        at = called_at.timestamp()
+    outcome = "ok" if error is None else "error"
+    return Facts(at, task, model, version, outcome, tokens_in, tokens_out, cost, latency)
 
 
 def error_type_of(error: object) -> str | None:
@@ -95,10 +96,9 @@ def snapshot(value: object) -> object:
     return value
 
 
-def _epoch_s(call: Call, repairs: list[str]) -> float:
-    moment = call.called_at
+def _epoch_s(recorded_at: float, moment: object, repairs: list[str]) -> float:
     if moment is None:
-        return call.recorded_at
+        return recorded_at
     try:
         if isinstance(moment, datetime):
             if moment.tzinfo is None:
@@ -110,4 +110,4 @@ def _epoch_s(call: Call, repairs: list[str]) -> float:
     except Exception:  # noqa: S110 - a tzinfo is code of the app
         pass
     repairs.append("called_at")
-    return call.recorded_at
+    return recorded_at

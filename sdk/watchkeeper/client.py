@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from time import time
 from types import TracebackType
-from typing import Any, Callable, TypeVar, Union
+from typing import Union
 
 from watchkeeper import lifecycle
 from watchkeeper.backoff import Backoff
 from watchkeeper.call import error_type_of, snapshot
+from watchkeeper.capture import Capture
 from watchkeeper.ledger import FlushResult, Stats
-from watchkeeper.observe import Source, observe_calls
+from watchkeeper.masks import Mask, as_masks
 from watchkeeper.pipeline import Pipeline
-from watchkeeper.settings import Settings
+from watchkeeper.rates import SampleRate
+from watchkeeper.settings import Settings, spool_folder
+from watchkeeper.signals import signal_now
+from watchkeeper.surroundings import AROUND, ENTERED
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 _FOREVER_S = 86_400.0 * 365  # threads cannot wait for infinity
 Attributes = Mapping[str, Union[str, float, bool]]
 
 
-class Watchkeeper:
+class Watchkeeper(Capture):
     """Hands the calls of one app to a Watchkeeper server. Make one per process and keep it.
 
     Every call is counted; `sample_rate` of them, and every error, are sent whole. Sending happens
     on a thread of its own; nothing here blocks or raises, but for ValueError from the constructor.
 
     url: address of the server.  api_key: key of the app.
-    sample_rate: share of calls kept whole, 0 to 1; calls of one session are kept or left together.
+    sample_rate: share of calls kept whole, 0 to 1, or shares by task, "*" for the others; calls of
+        one session are kept or left together. What the server states goes before it.
+    mask: from text to text, or several such: applied to every text before it leaves; see `masks`.
+    capture_input, capture_output: False keeps prompts, or responses and references, from leaving.
     flush_at, flush_interval: a batch leaves at this many samples, or after this many seconds.
     max_queue: samples that wait at most, before being written out and again after; beyond it the
         oldest are dropped, never their counts.
+    spool: a directory in which batches wait until the server has answered, also beyond the end of
+        the process; the next process of the app sends them.  spool_max_bytes: what a process may
+        have waiting there; beyond it the samples of the oldest batches are dropped, then counts.
     timeout: seconds for one request.  exit_timeout: seconds for sending the rest at exit.
     enabled: False makes every method do nothing.
     """
@@ -46,13 +56,18 @@ class Watchkeeper:
         app: str,
         environment: str = "production",
         release: str = "",
-        sample_rate: float = 1.0,
+        sample_rate: SampleRate = 1.0,
         flush_at: int = 100,
         flush_interval: float = 2.0,
         max_queue: int = 10_000,
         timeout: float = 10.0,
         exit_timeout: float = 2.0,
         backoff: Backoff = Backoff(),  # noqa: B008 - frozen
+        spool: str | os.PathLike[str] | None = None,
+        spool_max_bytes: int = 256 * 1024 * 1024,
+        mask: Mask | Sequence[Mask] | None = None,
+        capture_input: bool = True,
+        capture_output: bool = True,
         enabled: bool = True,
     ) -> None:
         self._settings = Settings(
@@ -69,12 +84,22 @@ class Watchkeeper:
             exit_timeout=exit_timeout,
             backoff=backoff,
             enabled=enabled,
+            masks=as_masks(mask),
+            capture_input=capture_input,
+            capture_output=capture_output,
+            spool=spool_folder(spool),
+            spool_max_bytes=spool_max_bytes,
         )
         self._settings.check()
         self._inherited: list[Pipeline] = []
         self._pipeline = self._new_pipeline()
         self._intake = self._pipeline.intake
-        self._hooks = lifecycle.Hooks(renew=self._renew, close=self._close_at_exit)
+        self._hooks = lifecycle.Hooks(
+            before_fork=lambda: self._pipeline.before_fork(),
+            after_fork=lambda: self._pipeline.after_fork(),
+            renew=self._renew,
+            close=self._close_at_exit,
+        )
         if enabled:
             lifecycle.keep(self._hooks)
 
@@ -93,9 +118,8 @@ class Watchkeeper:
     ) -> None:
         self.shutdown()
 
-    def record(
+    def record(  # type: ignore[override]  # its arguments are spelled out here
         self,
-        *,
         task: str,
         prompt: object = None,
         response: object = None,
@@ -113,84 +137,63 @@ class Watchkeeper:
         attributes: Attributes | None = None,
         called_at: datetime | None = None,
         sample_id: str | uuid.UUID | None = None,
+        flag: bool = False,
+        trace_id: str | None = None,
     ) -> None:
-        """Records one call of a model.
+        """Records one call of a model. Name the arguments: their order may change.
 
         prompt, response, reference: text; lists and dicts are sent as JSON, the rest by `str()`.
         error: an exception, its name, or True makes the outcome "error". Of an exception only the
             type is sent.
         called_at: now, if not given; a naive time is taken as UTC.
+        flag: keep this call whole, whatever the sample rate.
+        trace_id: calls of one trace are kept or left together, unless they have a session_id.
         """
-        # The app's thread does no more than this: everything else waits for the sender's.
+        # The app's thread does no more than this: everything else waits for the sender's. Where
+        # caches are cold every memory line counts: arguments that were keyword-only would have
+        # their defaults looked up in a dict, one by one.
         if error is not None:
             error = error_type_of(error)
-        if type(prompt) is not str:
-            prompt = snapshot(prompt)
-        if type(response) is not str:
-            response = snapshot(response)
+        if type(prompt) is not str or type(response) is not str:
+            prompt, response = snapshot(prompt), snapshot(response)
         if attributes is not None:
             attributes = snapshot(attributes)  # type: ignore[assignment]
+        if reference is not None:
+            reference = snapshot(reference)
+        if ENTERED and (around := AROUND.get()) is not None:
+            session_id = around.session_id if session_id is None else session_id  # type: ignore[assignment]
+            user_id = around.user_id if user_id is None else user_id  # type: ignore[assignment]
         intake = self._intake
         queue = intake.queue
-        queue.append(
-            (
-                time(),
-                called_at,
-                task,
-                model,
-                prompt_version,
-                error,
-                input_tokens,
-                output_tokens,
-                cost_usd,
-                prompt,
-                response,
-                reference,
-                latency_ms,
-                finish_reason,
-                session_id,
-                user_id,
-                attributes,
-                sample_id,
-            )
-        )
+        # fmt: off
+        queue.append((
+            time(), called_at, task, model, prompt_version, error, input_tokens, output_tokens,
+            cost_usd, latency_ms, prompt, response, reference, finish_reason, session_id, user_id,
+            attributes, sample_id, flag, trace_id,
+        ))
+        # fmt: on
         if len(queue) > intake.alarm:
             intake.attend()
 
-    def observe(
+    def signal(
         self,
+        sample_id: str | uuid.UUID,
+        kind: str,
+        value: str | float | bool | None = None,
         *,
-        task: str,
-        model: str = "",
-        prompt_version: str = "",
-        prompt: Source | None = None,
-        response: Callable[[Any], object] | None = None,
-        session_id: str | Source | None = None,
-        user_id: str | Source | None = None,
-        attributes: Attributes | None = None,
-    ) -> Callable[[_Function], _Function]:
-        """Decorates a function, coroutine function or (async) generator function: each call of it
-        is recorded with its latency; an exception is recorded as an error and raised on unchanged.
+        task: str = "",
+        session_id: str | uuid.UUID | None = None,
+        user_id: str | uuid.UUID | None = None,
+        signalled_at: datetime | None = None,
+    ) -> None:
+        """Says what a user did with an answer: it may come long after its call, or before.
 
-        prompt: called with the function's arguments; by default the first one, `self` aside.
-        response: called with the return value (of a generator: the list of what it yielded); by
-            default that value itself (the yielded texts joined).
-        session_id, user_id: a text, or called with the function's arguments.
+        kind: "thumbs" (value 1 or -1), "correction" (value: the corrected text), "regenerated",
+            "abandoned", or any other word.
         """
-        if not self._settings.enabled:
-            return lambda function: function
-        return observe_calls(
-            self.record,
-            self._note_failed_source,
-            fixed={
-                "task": task,
-                "model": model,
-                "prompt_version": prompt_version,
-                "attributes": attributes,
-            },
-            from_arguments={"prompt": prompt, "session_id": session_id, "user_id": user_id},
-            response=response,
-        )
+        if self._settings.enabled:
+            signal = signal_now(sample_id, kind, value, task, session_id, user_id, signalled_at)
+            self._pipeline.add_signal(signal)
 
     def flush(self, timeout: float | None = 10.0) -> FlushResult:
         """Sends everything recorded so far; waits for the server's answer, `timeout` seconds at
@@ -200,8 +203,10 @@ class Watchkeeper:
     def shutdown(self, timeout: float = 10.0) -> FlushResult:
         """Sends everything recorded so far, gives up what is left after `timeout` seconds, and
         ends the thread. Calls recorded afterwards are dropped, and counted as dropped."""
-        lifecycle.release(self._hooks)
-        return self._pipeline.shutdown(timeout)
+        try:
+            return self._pipeline.shutdown(timeout)
+        finally:
+            lifecycle.release(self._hooks)
 
     def stats(self) -> Stats:
         """Where every call recorded in this process went."""
@@ -219,6 +224,7 @@ class Watchkeeper:
         # The parent sends what it has recorded, so the child begins with nothing. The old parts
         # are kept, unused: another thread may have held their locks while the process forked, and
         # finalizing the connections would wait for one.
+        self._pipeline.leave_to_parent()
         self._inherited.append(self._pipeline)
         self._pipeline = self._new_pipeline()
         self._intake = self._pipeline.intake
@@ -226,8 +232,20 @@ class Watchkeeper:
     def _close_at_exit(self) -> None:
         self.shutdown(self._settings.exit_timeout)
 
+    def _is_on(self) -> bool:
+        return self._settings.enabled
+
     def _note_failed_source(self, field: str, error: Exception) -> None:
         self._pipeline.ledger.book_repairs([field])
         self._pipeline.troubles.tell(
             field, "observe: %s= raised %s; recorded without", field, type(error).__name__
         )
+
+    def _note_unread(self, field: str, error: Exception) -> None:
+        self._pipeline.ledger.book_repairs([field])
+        self._pipeline.troubles.tell(
+            field, "wrap: %s cannot be read (%s); recorded without", field, type(error).__name__
+        )
+
+    def _note_unknown_client(self, kind: type) -> None:
+        self._pipeline.troubles.tell("wrap", "wrap: not a known client: %s", kind.__name__)

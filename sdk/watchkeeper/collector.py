@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import random
+
 from watchkeeper import repair
 from watchkeeper.backlog import Backlog, KeptSample
-from watchkeeper.batches import Batch, build_batch
-from watchkeeper.call import Call, Facts, facts_of
+from watchkeeper.call import Call, Facts, facts_of, plain_facts
 from watchkeeper.counts import CallCounts
 from watchkeeper.intake import Intake
 from watchkeeper.ledger import Ledger
-from watchkeeper.samples import wire_sample
-from watchkeeper.sampling import is_kept, keep_probability
+from watchkeeper.rates import SampleRates
+from watchkeeper.sample_ids import new_sample_id
+from watchkeeper.samples import SampleWriter
+from watchkeeper.sampling import decide
 from watchkeeper.settings import Settings
 from watchkeeper.troubles import Troubles
+from watchkeeper.wake import give_way
 
 BACKLOG_BYTES = 64 * 1024 * 1024
-_CHUNK = 256  # calls taken under one hold of the lock
+_CHUNK = 64  # calls taken under one hold of the lock
 _TURN = 5_000  # calls sorted before the sender looks at the clock again
 
 
@@ -29,17 +33,17 @@ class Collector:
         self._intake = intake
         self._ledger = ledger
         self._troubles = troubles
-        self._counts = CallCounts()
+        self.rates = SampleRates(settings.sample_rate)
+        self.counts = CallCounts()
+        self._writer = SampleWriter(settings)
+        # Its own, as a collector is of one process: forks must not draw the same ids
+        self._random_bits = random.Random().getrandbits  # noqa: S311 - guards nothing
         self.backlog = Backlog(settings.max_queue, BACKLOG_BYTES)
-
-    @property
-    def is_empty(self) -> bool:
-        return not self.backlog and not self._counts
 
     @property
     def first_number(self) -> int | None:
         """The oldest call that is not in a batch yet, of those taken."""
-        numbers = (self.backlog.first_number, self._counts.first_number)
+        numbers = (self.backlog.first_number, self.counts.first_number)
         return min((n for n in numbers if n is not None), default=None)
 
     def collect(self) -> None:
@@ -49,18 +53,21 @@ class Collector:
                 self._sort(call, number)
             if len(calls) < _CHUNK:
                 break
-        self._intake.hand_over_counts(self._counts)
-
-    def next_batch(self) -> Batch | None:
-        return build_batch(self._settings, self.backlog, self._counts)
+            give_way()
+        self._intake.hand_over_counts(self.counts)
 
     def _sort(self, call: Call, number: int) -> None:
         """Books the call in both accounts, each exactly once, whatever it holds."""
         repairs: list[str] = []
         is_counted = False
         try:
-            facts = facts_of(call, repairs)
-            is_counted = facts is not None and self._counts.add(facts, number)
+            facts: Facts | None
+            is_counted = self.counts.add_plain(call)
+            if is_counted:
+                facts = plain_facts(call)
+            else:
+                facts = facts_of(call, repairs)
+                is_counted = facts is not None and self.counts.add(facts, number)
             sample = None if facts is None else self._sample_of(call, facts, repairs)
         except BaseException as error:  # __str__ of the app's own may even call sys.exit()
             self._ledger.book_dropped("unserialisable")
@@ -82,18 +89,18 @@ class Collector:
                 self._ledger.book_dropped("queue_full", shed)
 
     def _sample_of(self, call: Call, facts: Facts, repairs: list[str]) -> bytes | None:
-        session_id = repair.as_name(call.session_id, "session_id", repairs)
-        sample_id = repair.as_sample_id(call.sample_id, repairs)
-        probability = keep_probability(facts.outcome, self._settings.sample_rate)
-        if not is_kept(session_id or sample_id, probability):
-            return None
-        return wire_sample(
-            call,
-            facts,
-            sample_id=sample_id,
-            session_id=session_id,
-            keep_probability=probability,
-            environment=self._settings.environment,
-            release=self._settings.release,
-            repairs=repairs,
+        session_id, _, _, sample_id, flag, trace_id = call[14:]
+        session = repair.as_name(session_id, "session_id", repairs)
+        if sample_id is None:
+            sample = new_sample_id(facts.called_at_s, self._random_bits)
+        else:
+            sample = repair.as_sample_id(sample_id, repairs)
+        decision = decide(
+            session or repair.as_name(trace_id, "trace_id", []) or sample,
+            self.rates.of(facts.task),
+            is_error=facts.outcome == "error",
+            is_flagged=flag is True,
         )
+        if decision is None:
+            return None
+        return self._writer.write(call, facts, sample, session, decision, repairs)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import deque
 from typing import Callable
 
-from watchkeeper.call import Call, facts_of
+from watchkeeper.call import COUNTED, Call, facts_of
 from watchkeeper.counts import CallCounts
 from watchkeeper.ledger import Ledger, Stats
-from watchkeeper.wake import Wake
+from watchkeeper.wake import Wake, give_way
 
+# Shed calls that wait to be counted at most, as a multiple of the queue: without their texts each
+# takes some 300 bytes. Beyond it the app's threads count what they shed themselves.
+_PILE = 10
 _QUIET = -1  # the alarm of a queue that nobody empties: every call must attend to it
 
 
@@ -34,6 +37,8 @@ class Intake:
         self._batch_alarm = min(flush_at - 1, max_queue)
         self._max_queue = max_queue
         self._shed_at_once = max(1, max_queue // 100)
+        self._pile: list[tuple[int, list[Call]]] = []
+        self._piled = 0
         self._shed_counts = CallCounts()
 
     def attend(self) -> None:
@@ -54,7 +59,8 @@ class Intake:
             # len() first: appends may go on meanwhile, but nobody else takes under the lock
             waiting = min(limit, len(self.queue))
             first = self._ledger.taken + 1
-            calls = [Call._make(self.queue.popleft()) for _ in range(waiting)]
+            popleft = self.queue.popleft
+            calls = [popleft() for _ in range(waiting)]
             self._ledger.taken += waiting
             return calls, first
 
@@ -64,12 +70,16 @@ class Intake:
             self.alarm = self._batch_alarm
 
     def hand_over_counts(self, counts: CallCounts) -> None:
-        """The counts of the calls that were shed, for the sender's thread."""
+        """Of the calls that were shed; for the sender's thread."""
         with self._ledger.lock:
+            pile, self._pile, self._piled = self._pile, [], 0
             shed, self._shed_counts = self._shed_counts, CallCounts()
             lost = counts.absorb(shed)
             if lost:
                 self._ledger.book_uncounted("too_many_rows", lost)
+        for first, calls in pile:
+            self._count(calls, first, counts)
+            give_way()
 
     def close(self) -> None:
         """From now on calls are refused, and counted as such."""
@@ -82,9 +92,12 @@ class Intake:
             for _ in range(refused):
                 self.queue.popleft()
             self._ledger.taken += refused
-            if refused:
+            shed, self._shed_counts = self._shed_counts, CallCounts()
+            uncounted = refused + self._piled + shed.calls
+            self._pile, self._piled = [], 0
+            if uncounted:
                 self._ledger.book_dropped("shutdown", refused)
-                self._ledger.book_uncounted("shutdown", refused)
+                self._ledger.book_uncounted("shutdown", uncounted)
 
     def read(self) -> Stats:
         with self._ledger.lock:
@@ -110,27 +123,36 @@ class Intake:
         if not lock.acquire(blocking=False):
             return
         try:
-            if self._busy or len(self.queue) <= self._max_queue:
+            surplus = len(self.queue) - self._max_queue
+            if surplus <= 0 or self._busy:
                 return
             self._busy = True
-            surplus = len(self.queue) - self._max_queue
-            calls, first = self.take(min(max(surplus, self._shed_at_once), 2 * self._shed_at_once))
             try:
-                for number, call in enumerate(calls, first):
-                    self._count_shed(call, number)
+                self._shed_oldest(min(max(surplus, self._shed_at_once), 2 * self._shed_at_once))
             finally:
-                self._ledger.book_dropped("queue_full", len(calls))
                 self._busy = False
         finally:
             lock.release()
 
-    def _count_shed(self, call: Call, number: int) -> None:
-        try:
-            facts = facts_of(call, [])
-        except Exception:
-            self._ledger.book_uncounted("unserialisable")
-            return
-        if facts is None:
-            self._ledger.book_uncounted("no_task")
-        elif not self._shed_counts.add(facts, number):
-            self._ledger.book_uncounted("too_many_rows")
+    def _shed_oldest(self, number: int) -> None:
+        calls, first = self.take(number)
+        self._ledger.book_dropped("queue_full", len(calls))
+        if self._piled < _PILE * self._max_queue:
+            self._pile.append((first, [call[:COUNTED] for call in calls]))
+            self._piled += len(calls)
+        else:
+            self._count(calls, first, self._shed_counts)
+
+    def _count(self, calls: list[Call], first: int, counts: CallCounts) -> None:
+        for number, call in enumerate(calls, first):
+            if counts.add_plain(call):
+                continue
+            try:
+                facts = facts_of(call, [])
+            except (Exception, SystemExit):  # `__str__` is code of the app
+                self._ledger.book_uncounted("unserialisable")
+                continue
+            if facts is None:
+                self._ledger.book_uncounted("no_task")
+            elif not counts.add(facts, number):
+                self._ledger.book_uncounted("too_many_rows")

@@ -11,6 +11,33 @@ _REASON_LIMIT = 50  # distinct reasons of the server's that are told apart
 
 
 @dataclass(frozen=True)
+class SignalStats:
+    """Where every signal went: produced == stored + sum(dropped.values()) + queued."""
+
+    produced: int = 0
+    stored: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    queued: int = 0
+
+
+@dataclass(frozen=True)
+class AdoptedStats:
+    """What earlier processes left in the spool: none of it is in the account of this one.
+
+    found == stored + sum(dropped.values()) + queued.
+    """
+
+    found: int = 0
+    """Samples taken over."""
+    stored: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    queued: int = 0
+    counted: int = 0
+    """Calls whose count the server has acknowledged."""
+    uncounted: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Stats:
     """The ledger of one client at one moment.
 
@@ -25,7 +52,9 @@ class Stats:
     sampled_out: int = 0
     """Counted, but not kept: see `sample_rate`."""
     dropped: Mapping[str, int] = field(default_factory=dict)
-    """Samples lost, by reason: queue_full, no_task, unserialisable, rejected, shutdown, http_..."""
+    """Samples lost, by reason: queue_full, no_task, unserialisable, rejected, shutdown, http_...
+    Those of queue_full are of bursts: what is kept of one under-represents it, beyond what its
+    keep_probability says. Its counts are complete; weigh a minute's samples up to them."""
     rejected: Mapping[str, int] = field(default_factory=dict)
     """`dropped["rejected"]` once more, by the reasons that the server gave."""
     queued: int = 0
@@ -36,6 +65,10 @@ class Stats:
     """Calls whose count was lost, by reason."""
     repaired: Mapping[str, int] = field(default_factory=dict)
     """Values that had to be changed or left out, by field."""
+    signals: SignalStats = field(default_factory=SignalStats)
+    """The account of `signal()`."""
+    adopted: AdoptedStats = field(default_factory=AdoptedStats)
+    """The account of what the spool held."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +94,19 @@ def flush_result(complete: bool, before: Stats, after: Stats) -> FlushResult:
     return FlushResult(complete, after.stored - before.stored, lost, after.queued)
 
 
+def adopted_stats(ledger: Ledger) -> AdoptedStats:
+    """Of a ledger in which each adopted sample was booked as a call."""
+    stats = ledger.read(in_queue=0)
+    return AdoptedStats(
+        found=stats.produced,
+        stored=stats.stored,
+        dropped=stats.dropped,
+        queued=stats.queued,
+        counted=stats.counted,
+        uncounted=stats.uncounted,
+    )
+
+
 class Ledger:
     """Numbers the calls as they leave the app's queue, and books where each one ended.
 
@@ -78,6 +124,9 @@ class Ledger:
         self._counted = 0
         self._uncounted: Counter[str] = Counter()
         self._repaired: Counter[str] = Counter()
+        self._signals_produced = 0
+        self._signals_stored = 0
+        self._signals_dropped: Counter[str] = Counter()
 
     def book_sampled_out(self, calls: int) -> None:
         with self.lock:
@@ -107,6 +156,18 @@ class Ledger:
             with self.lock:
                 self._repaired.update(fields)
 
+    def book_signal(self, signals: int = 1) -> None:
+        with self.lock:
+            self._signals_produced += signals
+
+    def book_signals_stored(self, signals: int) -> None:
+        with self.lock:
+            self._signals_stored += signals
+
+    def book_signals_dropped(self, reason: str, signals: int = 1) -> None:
+        with self.lock:
+            self._signals_dropped[reason] += signals
+
     def read(self, in_queue: int) -> Stats:
         """`in_queue`: calls in the app's queue, read under the same hold of the lock."""
         with self.lock:
@@ -121,7 +182,17 @@ class Ledger:
                 counted=self._counted,
                 uncounted=_positive(self._uncounted),
                 repaired=_positive(self._repaired),
+                signals=self._read_signals(),
             )
+
+    def _read_signals(self) -> SignalStats:
+        settled = self._signals_stored + sum(self._signals_dropped.values())
+        return SignalStats(
+            produced=self._signals_produced,
+            stored=self._signals_stored,
+            dropped=_positive(self._signals_dropped),
+            queued=self._signals_produced - settled,
+        )
 
 
 def _positive(counter: Counter[str]) -> dict[str, int]:

@@ -12,8 +12,10 @@ from typing import Callable
 
 @dataclass(frozen=True, eq=False)
 class Hooks:
-    """What a client does after a fork, in the child, and at the end of the process."""
+    """What a client does around a fork, in the child after it, and at the end of the process."""
 
+    before_fork: Callable[[], None]
+    after_fork: Callable[[], None]
     renew: Callable[[], None]
     close: Callable[[], None]
 
@@ -28,7 +30,9 @@ def keep(hooks: Hooks) -> None:
         _installed.append(True)
         atexit.register(_close_all)
         if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-            os.register_at_fork(after_in_child=_renew_all)
+            os.register_at_fork(
+                before=_before_fork, after_in_parent=_after_fork, after_in_child=_renew_all
+            )
     _open.add(hooks)
 
 
@@ -46,6 +50,16 @@ def close_with_worker_process() -> None:
 def _close_all() -> None:
     for hooks in list(_open):
         hooks.close()
+
+
+def _before_fork() -> None:
+    for hooks in list(_open):
+        hooks.before_fork()
+
+
+def _after_fork() -> None:
+    for hooks in list(_open):
+        hooks.after_fork()
 
 
 def _renew_all() -> None:

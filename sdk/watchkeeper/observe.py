@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Mapping
-from datetime import datetime, timezone
-from time import perf_counter
 from typing import Any, Callable, TypeVar, cast
 
 from watchkeeper import streams
+from watchkeeper.open_call import OpenCall
 
 Source = Callable[..., object]
 """Called with the arguments of the observed function."""
@@ -47,45 +46,35 @@ def observe_calls(
     return decorate
 
 
-class ObservedCall:
+class ObservedCall(OpenCall):
     """One call under way."""
+
+    __slots__ = ("_failed", "_pick")
 
     def __init__(
         self,
         record: Callable[..., None],
         failed: _Failed,
-        fields: dict[str, object],
-        response: Callable[[Any], object] | None,
+        fields: dict[str, Any],
+        pick: Callable[[Any], object] | None,
     ) -> None:
-        self._record = record
+        super().__init__(record, **fields)
         self._failed = failed
-        self._fields = fields
-        self._response = response
-        self._called_at = datetime.now(timezone.utc)
-        self._began_s = perf_counter()
+        self._pick = pick
 
     def returned(self, result: object) -> None:
-        self._end(None, self._response_of(result, result))
+        self._answered(result, result)
 
     def streamed(self, pieces: streams.Pieces, error: BaseException | None = None) -> None:
-        self._end(error, self._response_of(pieces.seen, pieces.joined()))
+        self._answered(pieces.seen, pieces.joined())
+        self.end(error)
 
-    def raised(self, error: BaseException) -> None:
-        self._end(error, None)
-
-    def _response_of(self, result: object, otherwise: object) -> object:
-        if self._response is None:
-            return otherwise
-        return _guarded("response", self._failed, self._response, result)
-
-    def _end(self, error: BaseException | None, response: object) -> None:
-        self._record(
-            **self._fields,
-            response=response,
-            error=error,
-            called_at=self._called_at,
-            latency_ms=(perf_counter() - self._began_s) * 1000,
-        )
+    def _answered(self, result: object, otherwise: object) -> None:
+        if self.response is not None:  # the function has said so itself, by `current_call()`
+            return
+        self.response = otherwise
+        if self._pick is not None:
+            self.response = _guarded("response", self._failed, self._pick, result)
 
 
 def first_argument(function: Callable[..., Any]) -> Source:
@@ -115,7 +104,9 @@ def _guarded(field: str, failed: _Failed, source: Source, *args: Any, **kwargs: 
         return None
 
 
-def _wrapper(function: Callable[..., Any], begin: streams.Begin) -> Callable[..., Any]:
+def _wrapper(
+    function: Callable[..., Any], begin: Callable[..., ObservedCall]
+) -> Callable[..., Any]:
     if inspect.isasyncgenfunction(function):
         return streams.async_generator(function, begin)
     if inspect.isgeneratorfunction(function):
@@ -123,25 +114,17 @@ def _wrapper(function: Callable[..., Any], begin: streams.Begin) -> Callable[...
     if inspect.iscoroutinefunction(function):
 
         async def awaiting(*args: Any, **kwargs: Any) -> Any:
-            call = begin(args, kwargs)
-            try:
+            with begin(args, kwargs) as call:
                 result = await function(*args, **kwargs)
-            except BaseException as error:
-                call.raised(error)
-                raise
-            call.returned(result)
+                call.returned(result)
             return result
 
         return awaiting
 
     def calling(*args: Any, **kwargs: Any) -> Any:
-        call = begin(args, kwargs)
-        try:
+        with begin(args, kwargs) as call:
             result = function(*args, **kwargs)
-        except BaseException as error:
-            call.raised(error)
-            raise
-        call.returned(result)
+            call.returned(result)
         return result
 
     return calling

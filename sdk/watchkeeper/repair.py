@@ -14,7 +14,7 @@ from enum import Enum
 
 TEXT_LIMIT = 262_144  # characters of a prompt, response or reference
 NAME_LIMIT = 200  # bytes of a task, model, session id ...: the server indexes them
-ATTRIBUTE_LIMIT = 63  # attributes of one sample; the server's 64th is the mark of a cut text
+ATTRIBUTE_LIMIT = 61  # attributes of one sample; the rest of the server's 64 are set by us
 ATTRIBUTE_TEXT_LIMIT = 4_096
 TOKEN_CEILING = 2_147_483_647  # PostgreSQL's integer; no call comes near
 QUANTITY_CEILING = 1e12  # milliseconds or dollars; likewise

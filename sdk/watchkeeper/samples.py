@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timezone
+from json.encoder import encode_basestring
+from typing import Union
 
 from watchkeeper import repair
 from watchkeeper.call import Call, Facts
+from watchkeeper.masks import Mask, masked
+from watchkeeper.sampling import Decision
+from watchkeeper.settings import Settings
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-_TEXTS = ("prompt", "response", "reference")
+# What JSON escapes, but for the line ends, tabs, quotes and backslashes of usual texts
+_RARE_CONTROLS = bytes(code for code in range(32) if chr(code) not in "\t\n\r")
+_HEAD_LIMIT = 1_000
+Attributes = dict[str, Union[str, float, bool]]
+_KEPT_FOR = "watchkeeper.kept_for"
+_TRUNCATED = "watchkeeper.truncated"
+_SAMPLE = b'{"sample_id":"%b","called_at":"%b",%b,%b,"prompt":%b,"response":%b,"reference":%b,%b}'
+_SIZES = '"input_tokens":%s,"output_tokens":%s,"cost_usd":%s,"latency_ms":%s'
+_REST = (
+    b'"error_type":%b,"finish_reason":%b,"session_id":%b,"user_id":%b,"keep_probability":%b,'
+    b'"attributes":%b'
+)
 
 
 def wire_json(value: object) -> bytes:
@@ -17,51 +34,147 @@ def wire_json(value: object) -> bytes:
     return _encode(value).encode()
 
 
-def wire_sample(
-    call: Call,
-    facts: Facts,
-    *,
-    sample_id: str,
-    session_id: str | None,
-    keep_probability: float,
-    environment: str,
-    release: str,
-    repairs: list[str],
-) -> bytes:
-    """Raises where even the repaired call cannot be written: the caller counts it as dropped."""
-    texts = {field: repair.as_text(getattr(call, field), field, repairs) for field in _TEXTS}
-    attributes = repair.as_attributes(call.attributes, repairs)
-    too_long = [field for field, text in texts.items() if text and len(text) > repair.TEXT_LIMIT]
-    if too_long:
-        attributes["watchkeeper.truncated"] = ",".join(too_long)
-        texts = {field: text and repair.cut(text) for field, text in texts.items()}
-    return wire_json(
-        {
-            "sample_id": sample_id,
-            "called_at": _rfc3339(facts.called_at_s),
-            "environment": environment,
-            "release": release,
-            "task": facts.task,
-            "model": facts.model,
-            "prompt_version": facts.prompt_version,
-            "outcome": facts.outcome,
-            "error_type": repair.as_name(call.error_type, "error_type", repairs),
-            **texts,
-            "latency_ms": repair.as_quantity(call.latency_ms, "latency_ms", repairs),
-            "input_tokens": facts.input_tokens,
-            "output_tokens": facts.output_tokens,
-            "cost_usd": facts.cost_usd,
-            "finish_reason": repair.as_name(call.finish_reason, "finish_reason", repairs),
-            "session_id": session_id,
-            "user_id": repair.as_name(call.user_id, "user_id", repairs),
-            "keep_probability": keep_probability,
-            "attributes": attributes,
-        }
-    )
+def literal(value: str | float | None) -> bytes:
+    """One repaired value as JSON; of a long text in a third of the time that `json` takes.
+
+    >>> literal('say "x"\\n'), literal(1.5), literal(None)
+    (b'"say \\\\"x\\\\"\\\\n"', b'1.5', b'null')
+    """
+    if value is None:
+        return b"null"
+    if not isinstance(value, str):
+        return repr(value).encode()
+    raw = value.encode()
+    if len(raw.translate(None, _RARE_CONTROLS)) != len(raw):
+        return encode_basestring(value).encode()
+    raw = raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
+    return b'"%b"' % raw.replace(b"\r", b"\\r").replace(b"\t", b"\\t")
 
 
-def _rfc3339(epoch_s: float) -> str:
-    # Rounded down: rounding up could move the sample into the minute after its count.
-    moment = datetime.fromtimestamp(epoch_s // 1, tz=timezone.utc)
-    micros = int(epoch_s % 1 * 1_000_000)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{micros:06d}Z"
+class SampleWriter:
+    """For the sender's thread. What repeats from call to call is written once and kept."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._place = b'"environment":%b,"release":%b' % (
+            literal(settings.environment),
+            literal(settings.release),
+        )
+        self._heads: dict[tuple[str, str, str, str], bytes] = {}
+        self._second = -1
+        self._second_text = ""
+
+    def write(
+        self,
+        call: Call,
+        facts: Facts,
+        sample_id: str,
+        session_id: str | None,
+        decision: Decision,
+        repairs: list[str],
+    ) -> bytes:
+        """Raises where even the repaired call cannot be written: the caller counts it as
+        dropped."""
+        given, _, _, trace_id = call[16:]
+        attributes = self._attributes(given, trace_id, decision.kept_for, repairs)
+        prompt, response, reference = self._texts(call[10:13], attributes, repairs)
+        return _SAMPLE % (
+            sample_id.encode(),
+            self._rfc3339(facts.called_at_s),
+            self._head(facts),
+            (_SIZES % tuple(["null" if n is None else n for n in facts[5:]])).encode(),
+            literal(prompt),
+            literal(response),
+            literal(reference),
+            self._rest(call, session_id, decision.keep_probability, attributes, repairs),
+        )
+
+    def _rest(
+        self,
+        call: Call,
+        session_id: str | None,
+        keep_probability: float,
+        attributes: Attributes,
+        repairs: list[str],
+    ) -> bytes:
+        error_type, finish_reason, user_id = call[5], call[13], call[15]
+        if error_type is finish_reason is user_id is session_id is None and not attributes:
+            return _REST % (*(b"null",) * 4, literal(keep_probability), b"{}")
+        return _REST % (
+            literal(repair.as_name(error_type, "error_type", repairs)),
+            literal(repair.as_name(finish_reason, "finish_reason", repairs)),
+            literal(session_id),
+            literal(repair.as_name(user_id, "user_id", repairs)),
+            literal(keep_probability),
+            wire_json(attributes),
+        )
+
+    def _texts(
+        self, values: Sequence[object], kept: Attributes, repairs: list[str]
+    ) -> list[str | None]:
+        """Prompt, response and reference; `kept`, the attributes, get the mark of a cut."""
+        settings = self._settings
+        captured = (settings.capture_input, settings.capture_output, settings.capture_output)
+        texts: list[str | None] = []
+        cut: list[str] = []
+        for field, value, is_captured in zip(("prompt", "response", "reference"), values, captured):
+            text = None
+            if is_captured and value is not None:
+                if settings.masks:
+                    value = _masked(value, settings.masks, field, repairs)
+                text = repair.as_text(value, field, repairs)
+                if text is not None and len(text) > repair.TEXT_LIMIT:
+                    cut.append(field)
+                    text = repair.cut(text)
+            texts.append(text)
+        if cut:
+            kept[_TRUNCATED] = ",".join(cut)
+        return texts
+
+    def _attributes(
+        self, given: object, trace_id: object, kept_for: str | None, repairs: list[str]
+    ) -> Attributes:
+        if given is None and trace_id is None and kept_for is None:
+            return {}
+        kept = repair.as_attributes(given, repairs)
+        if self._settings.masks:
+            for name, value in kept.items():
+                if isinstance(value, str):
+                    hidden = _masked(value, self._settings.masks, "attributes", repairs)
+                    kept[name] = hidden if isinstance(hidden, str) else ""
+        trace = repair.as_name(trace_id, "trace_id", repairs)
+        if trace:
+            kept["trace_id"] = trace
+        if kept_for is not None:
+            kept[_KEPT_FOR] = kept_for
+        return kept
+
+    def _head(self, facts: Facts) -> bytes:
+        key = (facts.task, facts.model, facts.prompt_version, facts.outcome)
+        head = self._heads.get(key)
+        if head is None:
+            if len(self._heads) >= _HEAD_LIMIT:  # an app that puts ids into names
+                self._heads.clear()
+            head = self._heads[key] = (
+                b'%b,"task":%b,"model":%b,"prompt_version":%b,"outcome":%b'
+                % (self._place, *map(literal, key))
+            )
+        return head
+
+    def _rfc3339(self, epoch_s: float) -> bytes:
+        # Rounded down: rounding up could move the sample into the minute after its count.
+        second = int(epoch_s // 1)
+        if second != self._second:
+            moment = datetime.fromtimestamp(second, tz=timezone.utc)
+            self._second_text = f"{moment:%Y-%m-%dT%H:%M:%S}"
+            self._second = second
+        return f"{self._second_text}.{int(epoch_s % 1 * 1_000_000):06d}Z".encode()
+
+
+def _masked(value: object, masks: Sequence[Mask], field: str, repairs: list[str]) -> object:
+    """None where a mask fails: better no text than one that was not masked."""
+    try:
+        return masked(value, masks)
+    except Exception:  # a mask is code of the app
+        repairs.append(f"mask:{field}")
+        return None

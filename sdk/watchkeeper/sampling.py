@@ -1,19 +1,39 @@
-"""Which calls are kept whole, and with what probability."""
+"""Which calls are kept whole, and with what probability.
+
+The probability is that of the design: of the rate, or 1 for what is always kept. Samples that a
+full queue drops come on top, unforeseeably; they are in the ledger (`queue_full`), while the
+counts, which never go, say how many calls every minute had: weigh a minute's samples up to those.
+"""
 
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import NamedTuple
 
 _RANGE = 2**64
 
 
-def keep_probability(outcome: str, sample_rate: float) -> float:
-    """Errors are always kept: they are few, and the ones that somebody will look for."""
-    return 1.0 if outcome == "error" else sample_rate
+class Decision(NamedTuple):
+    """That a call is kept."""
+
+    keep_probability: float
+    kept_for: str | None
+    """"error" or "flag", where the rate alone would not have kept it."""
+
+
+def decide(unit: str, sample_rate: float, *, is_error: bool, is_flagged: bool) -> Decision | None:
+    """None: counted, but not kept. Errors and flagged calls always are kept: they are few, and the
+    ones that somebody will look for."""
+    is_certain = is_error or is_flagged
+    if is_kept(unit, sample_rate):
+        return Decision(1.0 if is_certain else sample_rate, None)
+    if is_certain:
+        return Decision(1.0, "error" if is_error else "flag")
+    return None
 
 
 def is_kept(unit: str, probability: float) -> bool:
-    """Decides for a session id or a sample id; the same unit always gets the same answer.
+    """Decides for a session, trace or sample id; the same unit always gets the same answer.
 
     The first 64 bits of its BLAKE2b hash, as a fraction of their range, against the probability:
     a unit kept at one rate is kept at every higher rate too.

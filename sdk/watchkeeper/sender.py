@@ -1,68 +1,62 @@
-"""The background thread: collects, sends batches, tries them again."""
+"""The background thread: collects calls, freezes batches, has them posted until answered."""
 
 from __future__ import annotations
 
-import random
-import threading
 import time
 from collections import deque
+from collections.abc import Mapping
+from typing import Any, Callable
 
-from watchkeeper.batches import Batch, book_answer, book_lost
+from watchkeeper.batches import Batch, Packer
 from watchkeeper.collector import Collector
+from watchkeeper.courier import Courier, Outcome
+from watchkeeper.flush_request import FlushRequest
 from watchkeeper.intake import Intake
 from watchkeeper.ledger import Ledger
+from watchkeeper.outbox import ROTATE_AFTER, Outbox, Waiting
+from watchkeeper.pace import Pace
+from watchkeeper.receipts import book_answer, book_lost
 from watchkeeper.settings import Settings
-from watchkeeper.transport import Answer, NoAnswerError, Transport
 from watchkeeper.troubles import Troubles
 from watchkeeper.wake import Wake
 
 _PAUSE_AFTER_FAULT_S = 1.0
-
-
-class FlushRequest:
-    """Done when no call up to number `target` waits any more."""
-
-    def __init__(self, target: int) -> None:
-        self.target = target
-        self.done = threading.Event()
-        self.complete = False
-        self.is_new = True
-
-    def finish(self, *, complete: bool) -> None:
-        self.complete = complete
-        self.done.set()
+_LAST_ROUNDS = 4  # of calls that still came in, while the last batches were saved
+_LEDGER_INTERVAL_S = 60.0  # in which an app that is idle tells what became of its last calls
 
 
 class Sender:
-    """Holds one batch at a time and tries it until the server has answered for good.
-
-    Between attempts it goes on collecting, so that only the backlog's bound limits an outage.
-    """
+    """Never waits for the network itself: while the courier does, this thread goes on collecting,
+    so that only the bounds of backlog and spool limit an outage."""
 
     def __init__(
         self,
         settings: Settings,
         intake: Intake,
         collector: Collector,
+        packer: Packer,
+        outbox: Outbox,
+        courier: Courier,
         ledger: Ledger,
         wake: Wake,
         troubles: Troubles,
+        learn: Callable[[Mapping[str, Any]], None],
     ) -> None:
         self._settings = settings
         self._intake = intake
         self._collector = collector
+        self._packer = packer
+        self._outbox = outbox
+        self._courier = courier
         self._ledger = ledger
         self._wake = wake
         self._troubles = troubles
-        self._transport = Transport(settings.url, settings.api_key)
-        self._chance = random.Random()  # noqa: S311 - spreads retries; guards nothing
+        self._learn = learn
+        self._pace = Pace(settings.backoff)
         self._requests: deque[FlushRequest] = deque()
-        self._batch: Batch | None = None
-        self._failures = 0
-        self._sent_at = time.monotonic()
-        self._next_attempt_at = 0.0
-        self._not_before = 0.0  # Retry-After: binding even for a flush
+        self._packed_at = self._told_at = time.monotonic()
         self._stop_at: float | None = None
+        self._is_ledger_closed = False
         self.is_finished = False
 
     def run(self) -> None:
@@ -77,7 +71,8 @@ class Sender:
             request.finish(complete=True)
 
     def request_stop(self, within_s: float) -> None:
-        """Sends what there is until `within_s` from now; what is left then is dropped."""
+        """Sends what there is until `within_s` from now; what is left then stays in the spool, or
+        is dropped where there is none."""
         self._stop_at = time.monotonic() + within_s
         self._wake.ring()
 
@@ -94,122 +89,202 @@ class Sender:
     def _turn(self) -> None:
         self._intake.rearm()
         self._collector.collect()
-        self._hasten()
-        if self._batch is None and self._is_batch_due():
-            self._batch = self._collector.next_batch()
-            self._sent_at = time.monotonic()
-        if self._batch is not None and time.monotonic() >= self._next_attempt_at:
-            self._attempt(self._batch)
+        self._take_outcome()
+        self._see_requests()
+        now = time.monotonic()
+        if self._is_batch_due(now) and self._may_pack(now):
+            self._put(self._packer.pack(), now)
+        if now >= self._told_at + _LEDGER_INTERVAL_S and not self._outbox.own_batches:
+            self._told_at = now
+            self._put(self._packer.pack_ledger(), now)
+        if self._stop_at is None and now >= self._outbox.adopt_at:
+            self._outbox.adopt()
+        self._post(now)
         self._answer_requests()
-        if self._stop_at is not None and (self._is_idle() or time.monotonic() >= self._stop_at):
+        if self._stop_at is not None and self._is_at_end(now):
             self._finish()
-
-    def _hasten(self) -> None:
-        """One attempt at once for each flush, backoff or not; Retry-After stays binding."""
-        for request in list(self._requests):
-            if request.is_new:
-                request.is_new = False
-                self._next_attempt_at = self._not_before
 
     def _pause_s(self) -> float:
         now = time.monotonic()
-        if self._batch is not None:
-            due_at = self._next_attempt_at
-        elif self._is_batch_due() or len(self._intake.queue) >= self._wanted():
+        if len(self._intake.queue) >= self._wanted():
             return 0.0
-        else:
-            due_at = self._sent_at + self._settings.flush_interval
+        if self._is_batch_due(now) and self._may_pack(now):
+            return 0.0
+        moments = [self._pace.attempt_at] if self._pace.attempt_at > now else []
+        if not self._requests and self._stop_at is None:
+            moments.append(self._outbox.adopt_at)
+            if not self._is_batch_due(now):
+                moments.append(self._packed_at + self._settings.flush_interval)
+        if self._outbox.under_way is None:  # otherwise the courier rings
+            next_at = self._outbox.next_at(now)
+            if next_at is not None:
+                moments.append(max(next_at, self._pace.attempt_at))
         if self._stop_at is not None:
-            due_at = min(due_at, self._stop_at)
-        return due_at - now
+            moments.append(self._stop_at)
+        return min(moments, default=now + 3600.0) - now
 
-    def _is_batch_due(self) -> bool:
+    def _is_batch_due(self, now: float) -> bool:
         if self._requests or self._stop_at is not None:
-            return not self._collector.is_empty
+            return not self._packer.is_empty
         if len(self._collector.backlog) >= self._settings.flush_at:
             return True
-        return time.monotonic() >= self._sent_at + self._settings.flush_interval
+        return now >= self._packed_at + self._settings.flush_interval
+
+    def _may_pack(self, now: float) -> bool:
+        """At once where the outbox is safer. Elsewhere only what can be sent: calls that wait in
+        the backlog make fewer and fuller batches later, and share their counts."""
+        outbox = self._outbox
+        if not outbox.has_room:
+            return False
+        if outbox.is_durable:
+            return True
+        is_free = outbox.under_way is None and outbox.candidate(now) is None
+        return is_free and now >= self._pace.attempt_at
 
     def _wanted(self) -> int:
         """How many calls in the queue are worth a turn."""
         return 1 if self._requests or self._stop_at is not None else self._settings.flush_at
 
-    def _is_idle(self) -> bool:
-        return self._batch is None and self._collector.is_empty and not self._intake.queue
+    def _put(self, batch: Batch | None, now: float) -> None:
+        self._packed_at = now
+        if batch is not None:
+            self._told_at = now
+            self._outbox.put(batch)
 
-    def _attempt(self, batch: Batch) -> None:
+    def _post(self, now: float) -> None:
+        if self._outbox.under_way is not None or now < self._pace.attempt_at:
+            return
+        waiting = self._outbox.candidate(now)
+        if waiting is None:
+            return
+        body = self._outbox.body_of(waiting)
+        if body is None:
+            self._miss_body(waiting, now)
+            return
         timeout_s = self._settings.timeout
         if self._stop_at is not None:  # never longer than shutdown() waits, and never 0
-            timeout_s = min(timeout_s, max(self._stop_at - time.monotonic(), 0.001))
-        try:
-            answer = self._transport.post(batch.body, timeout_s)
-        except NoAnswerError as error:
-            self._retry_later(0.0, f"no answer ({error})")
-            return
-        if answer.is_temporary:
-            self._retry_later(answer.retry_after_s, f"HTTP {answer.status}")
-            return
-        self._settle(batch, answer)
+            timeout_s = min(timeout_s, max(self._stop_at - now, 0.001))
+        self._outbox.under_way = waiting
+        self._courier.send(body, timeout_s)
 
-    def _settle(self, batch: Batch, answer: Answer) -> None:
+    def _take_outcome(self) -> None:
+        outcome = self._courier.take_outcome()
+        waiting = self._outbox.under_way
+        if outcome is None or waiting is None:
+            return
         # Forgotten first: a fault while booking must not book the same batch again
-        self._batch = None
-        self._failures = 0
-        self._next_attempt_at = self._not_before = 0.0
-        if answer.is_stored:
-            book_answer(batch, answer.body, self._ledger)
+        self._outbox.under_way = None
+        if outcome.answer is None or outcome.answer.is_temporary:
+            self._retry_later(waiting, outcome)
             return
-        reason = f"http_{answer.status}"
-        book_lost(batch, reason, self._ledger)
-        self._troubles.tell(
-            reason,
-            "the server refused a batch with HTTP %d: %d samples and the counts of %d calls are "
-            "lost; check url, api_key and app",
-            answer.status,
-            batch.samples,
-            batch.calls,
-        )
+        self._pace.answered()
+        self._outbox.settle(waiting, is_stored=outcome.answer.is_stored)
+        if outcome.answer.is_stored:
+            book_answer(waiting.batch, outcome.answer.body, self._outbox.ledger_of(waiting))
+            self._learn(outcome.answer.body)
+        else:
+            self._lose(waiting, f"http_{outcome.answer.status}")
 
-    def _retry_later(self, retry_after_s: float, cause: str) -> None:
-        self._failures += 1
+    def _retry_later(self, waiting: Waiting, outcome: Outcome) -> None:
         now = time.monotonic()
-        self._not_before = now + retry_after_s
-        delay_s = self._settings.backoff.delay_s(self._failures, self._chance)
-        self._next_attempt_at = self._not_before + delay_s
+        self._pace.failed(0.0 if outcome.answer is None else outcome.answer.retry_after_s, now)
         self._troubles.tell(
             "retry",
             "batch not stored yet: %s; attempt %d follows in %.1f s",
-            cause,
-            self._failures + 1,
-            self._next_attempt_at - now,
+            outcome.cause,
+            self._pace.failures + 1,
+            self._pace.attempt_at - now,
         )
+        if outcome.is_away:
+            return
+        rest_until = now + self._pace.rest_s(waiting.failures + 1)
+        if not self._outbox.put_off(waiting, rest_until):
+            self._outbox.settle(waiting, is_stored=False)
+            status = "no_answer" if outcome.answer is None else f"http_{outcome.answer.status}"
+            self._lose(waiting, status)
+
+    def _miss_body(self, waiting: Waiting, now: float) -> None:
+        self._pace.failed(0.0, now)
+        self._outbox.put_off(waiting, self._pace.attempt_at)
+        if waiting.failures >= ROTATE_AFTER:
+            self._outbox.settle(waiting, is_stored=False)
+            self._lose(waiting, "spool_failed")
+
+    def _lose(self, waiting: Waiting, reason: str) -> None:
+        batch = waiting.batch
+        book_lost(batch, reason, self._outbox.ledger_of(waiting))
+        self._troubles.tell(
+            reason,
+            "a batch is given up (%s): %d samples and the counts of %d calls are lost%s",
+            reason.replace("http_", "HTTP "),
+            batch.samples,
+            batch.calls,
+            "; check url, api_key and app" if reason.startswith("http_4") else "",
+        )
+
+    def _see_requests(self) -> None:
+        """One attempt at once for each flush, backoff or not; Retry-After stays binding."""
+        for request in list(self._requests):
+            if request.is_new:
+                request.is_new = False
+                request.signal_target = self._packer.last_signal
+            if not request.is_hastened and self._outbox.under_way is None:
+                request.is_hastened = True
+                self._pace.hasten()
+                self._outbox.hasten()
 
     def _answer_requests(self) -> None:
         if not self._requests:
             return
         with self._ledger.lock:
-            oldest = self._ledger.taken + 1  # what is still in the app's queue comes after it
-        if self._batch is not None:
-            oldest = min(oldest, self._batch.first_number)
-        if self._collector.first_number is not None:
-            oldest = min(oldest, self._collector.first_number)
+            call = self._ledger.taken + 1  # what is still in the app's queue comes after it
+        call = _oldest(call, self._outbox.first_number, self._collector.first_number)
+        signal = _oldest(2**62, self._outbox.first_signal, self._packer.first_signal)
         for _ in range(len(self._requests)):
             request = self._requests.popleft()
-            if request.target < oldest:
+            # A new one came after this turn had collected
+            if not request.is_new and request.target < call and request.signal_target < signal:
                 request.finish(complete=True)
             else:
                 self._requests.append(request)
 
+    def _is_at_end(self, now: float) -> bool:
+        """Nothing is left, or no time. Batches of others are not waited for: they are on disk."""
+        if self._stop_at is not None and now >= self._stop_at:
+            return True
+        if self._is_ledger_closed and self._pace.failures:
+            return True  # it was worth one attempt
+        if self._outbox.own_batches or not self._packer.is_empty or self._intake.queue:
+            return False
+        if self._is_ledger_closed:
+            return True
+        self._is_ledger_closed = True
+        self._put(self._packer.pack_ledger(), now)
+        self._wake.ring()
+        return False
+
     def _finish(self) -> None:
-        """Drops and books whatever is left; from now on the client refuses."""
+        """Saves, or drops and books, whatever is left; from now on the client refuses."""
         self.is_finished = True
+        self._see_requests()  # that of shutdown() may have come in the middle of this turn
         self._answer_requests()
-        left, self._batch = self._batch, None
-        while left is not None or not self._collector.is_empty:
-            if left is not None:
-                book_lost(left, "shutdown", self._ledger)
-            left = self._collector.next_batch()
+        for _ in range(_LAST_ROUNDS if self._outbox.is_durable else 1):
+            self._freeze_all()
+            self._collector.collect()
+        self._freeze_all()
+        self._outbox.close("shutdown")
         self._intake.close()
+        self._packer.close()
         while self._requests:
             self._requests.popleft().finish(complete=False)
-        self._transport.close()
+        self._courier.end()
+
+    def _freeze_all(self) -> None:
+        batch = self._packer.pack()
+        while batch is not None:
+            self._outbox.put(batch)
+            batch = self._packer.pack()
+
+
+def _oldest(otherwise: int, *numbers: int | None) -> int:
+    return min((number for number in numbers if number is not None), default=otherwise)

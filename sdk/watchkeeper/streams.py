@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
+from contextlib import AbstractContextManager
 from typing import Any, Callable, Protocol
 
 from watchkeeper.repair import TEXT_LIMIT
@@ -29,8 +30,8 @@ class Pieces:
 
 
 class StreamingCall(Protocol):
-    def returned(self, result: object) -> None: ...
-    def raised(self, error: BaseException) -> None: ...
+    def current(self) -> AbstractContextManager[object]: ...
+    def first_token(self) -> None: ...
     def streamed(self, pieces: Pieces, error: BaseException | None = None) -> None: ...
 
 
@@ -45,18 +46,22 @@ def generator(function: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
         pieces = Pieces()
         stream = function(*args, **kwargs)
         try:
-            piece = next(stream)
+            with call.current():
+                piece = next(stream)
             while True:
                 pieces.add(piece)
+                call.first_token()
                 try:
                     sent = yield piece
                 except GeneratorExit:
                     stream.close()
                     raise
                 except BaseException as thrown:
-                    piece = stream.throw(thrown)
+                    with call.current():
+                        piece = stream.throw(thrown)
                 else:
-                    piece = stream.send(sent)
+                    with call.current():
+                        piece = stream.send(sent)
         except StopIteration as stop:
             call.streamed(pieces)
             return stop.value
@@ -78,18 +83,22 @@ def async_generator(function: Callable[..., Any], begin: Begin) -> Callable[...,
         pieces = Pieces()
         stream = function(*args, **kwargs)
         try:
-            piece = await stream.__anext__()
+            with call.current():
+                piece = await stream.__anext__()
             while True:
                 pieces.add(piece)
+                call.first_token()
                 try:
                     sent = yield piece
                 except GeneratorExit:
                     await stream.aclose()
                     raise
                 except BaseException as thrown:
-                    piece = await stream.athrow(thrown)
+                    with call.current():
+                        piece = await stream.athrow(thrown)
                 else:
-                    piece = await stream.asend(sent)
+                    with call.current():
+                        piece = await stream.asend(sent)
         except StopAsyncIteration:
             call.streamed(pieces)
         except GeneratorExit:

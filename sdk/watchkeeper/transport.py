@@ -10,13 +10,21 @@ from typing import Any
 import urllib3
 
 from watchkeeper.backoff import retry_after_s
+from watchkeeper.compression import encoding_of
 
 _ANSWER_LIMIT = 4 * 1024 * 1024
 _CONNECT_TIMEOUT_S = 5.0
 
 
 class NoAnswerError(Exception):
-    """No answer came; the batch may or may not have been stored. Send it again, same id."""
+    """No answer came; the batch may or may not have been stored. Send it again, same id.
+
+    `was_sent`: the server was reached, and may have failed at this very batch.
+    """
+
+    def __init__(self, cause: str, *, was_sent: bool) -> None:
+        super().__init__(cause)
+        self.was_sent = was_sent
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,11 @@ class Answer:
     @property
     def is_stored(self) -> bool:
         return self.status == 202
+
+    @property
+    def is_away(self) -> bool:
+        """Every batch would be answered so now."""
+        return self.status in (429, 503)
 
     @property
     def is_temporary(self) -> bool:
@@ -43,7 +56,6 @@ class Transport:
         self._headers = {
             "Authorization": f"Bearer {api_key}",
             "Content-Type": "application/json",
-            "Content-Encoding": "gzip",
             "User-Agent": "watchkeeper-sdk",
         }
         self._pool = urllib3.PoolManager(num_pools=1, maxsize=1)
@@ -54,7 +66,7 @@ class Transport:
                 "POST",
                 self._url,
                 body=body,
-                headers=self._headers,
+                headers={**self._headers, "Content-Encoding": encoding_of(body)},
                 timeout=urllib3.Timeout(connect=min(_CONNECT_TIMEOUT_S, timeout_s), read=timeout_s),
                 retries=False,  # retries belong to the sender, which goes on collecting meanwhile
                 redirect=False,  # the key goes to the address it was meant for, nowhere else
@@ -66,7 +78,7 @@ class Transport:
             else:
                 response.close()
         except Exception as error:
-            raise NoAnswerError(type(error).__name__) from None
+            raise NoAnswerError(type(error).__name__, was_sent=_was_sent(error)) from None
         return Answer(
             status=response.status,
             retry_after_s=retry_after_s(
@@ -77,6 +89,11 @@ class Transport:
 
     def close(self) -> None:
         self._pool.clear()
+
+
+def _was_sent(error: Exception) -> bool:
+    lost = (urllib3.exceptions.ProtocolError, urllib3.exceptions.ReadTimeoutError)
+    return isinstance(error, lost)
 
 
 def _json_object(content: bytes) -> dict[str, Any]:
