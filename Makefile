@@ -39,7 +39,7 @@ lock: ## make requirements.lock again (UPGRADE=--upgrade for the newest versions
 	"$$scratch/bin/pip" install --quiet uv==$(UV_VERSION) && \
 	printf 'hatchling\neditables\n' > "$$scratch/build-requirements.in" && \
 	"$$scratch/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --no-annotate --extra dev \
+	  --no-emit-index-url --no-header --no-annotate --extra dev --extra parquet \
 	  --no-emit-package watchkeeper-sdk $(UPGRADE) --output-file requirements.lock \
 	  pyproject.toml sdk/pyproject.toml "$$scratch/build-requirements.in"
 

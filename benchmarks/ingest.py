@@ -3,12 +3,18 @@
     python -m benchmarks.ingest
 
 Both write samples with a 320-character prompt and a 1,100-character answer, 500 a transaction,
-into one embedded PostgreSQL with its usual durability. The API is a process of its own, as in
-production; it takes in call counts and queues scoring jobs too, which the raw COPY does not.
+into one embedded PostgreSQL with its usual durability, turn by turn in one run. The API is a
+process of its own, as in production; it takes in call counts and queues scoring jobs too, which
+the raw COPY does not. The load comes from a third process on the same machine.
+
+Then the same samples one by one, over 64 connections, and at last more at once than may wait in
+memory: the API has to refuse some of it, and its memory has to stay flat.
 """
 
+import gzip
 import json
 import os
+import random
 import shutil
 import socket
 import statistics
@@ -17,31 +23,46 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID
 
 import httpx
 import psutil
-from sqlalchemy import Engine, create_engine
+import psycopg
+import zstandard
+from psycopg.types.json import Jsonb
+from sqlalchemy import Engine, create_engine, func, select
 
-from service.domain.calls import NewSample
+from benchmarks.load_generator import Load, request_of, send_load
 from service.flows.create_api_key import create_api_key
 from service.store.apps import put_app
 from service.store.embedded import EmbeddedServer
-from service.store.samples import insert_samples
 from service.store.schema import migrate
+from service.store.tables import samples
 
 BATCH = 500
-BATCHES = 60
+BATCHES = 40  # in one turn
+TURNS = 5
 CLIENTS = 4
-PROMPT, ANSWER = "Is it prime? " * 25, "Because of the divisors below. " * 36
+SINGLES = 8_000
+SINGLE_CLIENTS = 64
+OVERLOAD_CLIENTS = 48
+OVERLOAD_BATCHES = 96
+PROMPT, ANSWER = 320, 1_100  # characters
+ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "": lambda body: body,
+    "gzip": lambda body: gzip.compress(body, 1),
+    "zstd": zstandard.ZstdCompressor(3).compress,
+}
+_random = random.Random(7)
+_WORDS = ["".join(_random.choices("etaoinshrdlucm", k=_random.randint(2, 9))) for _ in range(2_000)]
 
 
 def measure() -> dict[str, float]:
-    """Rows per second of both, the answers' times and the API's memory."""
+    """Rows per second of all ways, the answers' times and the API's memory."""
     home = Path(tempfile.mkdtemp(prefix="watchkeeper-benchmark-"))
     home.chmod(0o711)  # PostgreSQL passes through, as another account where we are root
     try:
@@ -49,20 +70,47 @@ def measure() -> dict[str, float]:
             engine = create_engine(server.url)
             migrate(engine)
             key, app_id = _declare(engine)
-            copy_rate = _copy(engine, app_id)
-            with _api(server.url) as (url, process):
-                http_rate, times = _post(url, key)
-                memory = psutil.Process(process.pid).memory_info().rss
+            with _api(server.url) as (port, process), _watched(process) as peak:
+                figures = _measure(server.url, app_id, port, key)
+            _expect_stored(engine, figures.pop("rows"))
             engine.dispose()
     finally:
         shutil.rmtree(home, ignore_errors=True)
+    return figures | {"rss_mb": round(peak[0] / 1e6)}
+
+
+def _measure(database_url: str, app_id: int, port: int, key: str) -> dict[str, float]:
+    rates: dict[str, list[float]] = {name: [] for name in ("copy", *ENCODINGS, "single")}
+    times: list[float] = []
+    _post(port, key, _batches(BATCHES), "")  # warm
+    rows = BATCH * BATCHES
+    for _ in range(TURNS):
+        rates["copy"].append(_copy(database_url, app_id))
+        for encoding in ENCODINGS:
+            load = _post(port, key, _batches(BATCHES), encoding)
+            rates[encoding].append(BATCH * BATCHES / load.seconds)
+            times += load.times_s
+        load = _post(port, key, _batches(SINGLES, size=1), "", connections=SINGLE_CLIENTS)
+        rates["single"].append(SINGLES / load.seconds)
+    rows += TURNS * (BATCH * BATCHES * (1 + len(ENCODINGS)) + SINGLES)
+    refused = _overload(port, key)
+    rows += (OVERLOAD_BATCHES - refused) * BATCH * 8
+    middle = {name: statistics.median(values) for name, values in rates.items()}
+    for name, values in rates.items():
+        spread = f"{min(values):,.0f} to {max(values):,.0f}"
+        print(f"{name or 'plain':>10}  {middle[name]:>10,.0f} rows/s  ({spread})")
     return {
-        "ratio": round(http_rate / copy_rate, 3),
-        "http_rows_per_s": round(http_rate),
-        "copy_rows_per_s": round(copy_rate),
+        "ratio": round(min(middle[name] for name in ENCODINGS) / middle["copy"], 3),
+        "single_ratio": round(middle["single"] / middle[""], 3),
+        "http_rows_per_s": round(middle[""]),
+        "gzip_rows_per_s": round(middle["gzip"]),
+        "zstd_rows_per_s": round(middle["zstd"]),
+        "single_rows_per_s": round(middle["single"]),
+        "copy_rows_per_s": round(middle["copy"]),
         "p50_ms": round(statistics.median(times) * 1000, 1),
         "p99_ms": round(statistics.quantiles(times, n=100)[98] * 1000, 1),
-        "rss_mb": round(memory / 1e6),
+        "refused_of_overload": round(refused / OVERLOAD_BATCHES, 2),
+        "rows": rows,
     }
 
 
@@ -81,104 +129,157 @@ def _declare(engine: Engine) -> tuple[str, int]:
     return create_api_key(engine, "bench", now=now).secret, app_id
 
 
-def _sample(now: datetime) -> NewSample:
-    words = {"environment": "production", "task": "answer", "release": "", "model": "gpt-4"}
-    nothing = dict.fromkeys(("error_type", "reference", "finish_reason", "session_id", "user_id"))
-    return NewSample(
-        sample_id=uuid4(),
-        called_at=now,
-        **words,
-        **nothing,
-        prompt_version="",
-        outcome="ok",
-        prompt=PROMPT,
-        response=ANSWER,
-        latency_ms=812.0,
-        input_tokens=80,
-        output_tokens=270,
-        cost_usd=0.004,
-        keep_probability=1.0,
-        attributes={},
-    )
+def _text(characters: int) -> str:
+    """Words with a line end here and there, and a few letters beyond ASCII."""
+    words = _random.choices([*_WORDS, "\n", "\n", "\n", "d\u00e9j\u00e0"], k=characters // 4)
+    return " ".join(words)[:characters].ljust(characters, ".")
 
 
-def _copy(engine: Engine, app_id: int) -> float:
+_TEXTS = [(_text(PROMPT), _text(ANSWER)) for _ in range(1_000)]
+
+
+def _new_id() -> UUID:
+    """A UUIDv7, as the SDK makes them."""
+    bits = int(time.time() * 1000) << 80 | 7 << 76 | 2 << 62
+    return UUID(int=bits | _random.getrandbits(12) << 64 | _random.getrandbits(62))
+
+
+def _copy(database_url: str, app_id: int) -> float:
+    """Rows per second of what any program would do that has nothing but rows and a table."""
+    columns = [column.name for column in samples.columns]
+    types = [
+        column.type.compile(dialect=create_engine("postgresql+psycopg://").dialect).lower()
+        for column in samples.columns
+    ]
+    statement = f"COPY samples ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
+    batches = [[_row(app_id, columns) for _ in range(BATCH)] for _ in range(BATCHES)]
+    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+        begin = time.perf_counter()
+        for batch in batches:
+            with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+                copy.set_types(types)
+                for row in batch:
+                    copy.write_row(row)
+            connection.commit()
+        return BATCH * BATCHES / (time.perf_counter() - begin)
+
+
+def _row(app_id: int, columns: list[str]) -> list[object]:
+    now, (prompt, answer) = datetime.now(UTC), _random.choice(_TEXTS)
+    values: dict[str, object] = {
+        "app_id": app_id,
+        "called_at": now,
+        "received_at": now,
+        "sample_id": _new_id(),
+        "environment": "production",
+        "task": "answer",
+        "release": "",
+        "model": "gpt-4",
+        "prompt_version": "",
+        "outcome": "ok",
+        "prompt": prompt,
+        "response": answer,
+        "latency_ms": 812.0,
+        "input_tokens": 80,
+        "output_tokens": 270,
+        "cost_usd": 0.004,
+        "keep_probability": 1.0,
+        "attributes": Jsonb({}),
+    }
+    return [values.get(column) for column in columns]
+
+
+def _batches(count: int, *, size: int = BATCH) -> list[bytes]:
+    return [_body(size) for _ in range(count)]
+
+
+def _body(size: int) -> bytes:
     now = datetime.now(UTC)
-    batches = [[_sample(now) for _ in range(BATCH)] for _ in range(BATCHES)]
-    begin = time.perf_counter()
-    for batch in batches:
-        with engine.begin() as connection:
-            insert_samples(connection, app_id, batch, now=now)
-    return BATCH * BATCHES / (time.perf_counter() - begin)
-
-
-def _post(url: str, key: str) -> tuple[float, list[float]]:
-    now = datetime.now(UTC)
-    bodies = [_body(now) for _ in range(BATCHES)]
-    times: list[float] = []
-
-    def send(share: list[bytes]) -> None:
-        with httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
-            for body in share:
-                begin = time.perf_counter()
-                answer = client.post(f"{url}/v1/samples", content=body)
-                times.append(time.perf_counter() - begin)
-                assert answer.json()["accepted"] == BATCH, answer.text
-
-    senders = [threading.Thread(target=send, args=(bodies[n::CLIENTS],)) for n in range(CLIENTS)]
-    begin = time.perf_counter()
-    for sender in senders:
-        sender.start()
-    for sender in senders:
-        sender.join()
-    return BATCH * BATCHES / (time.perf_counter() - begin), times
-
-
-def _body(now: datetime) -> bytes:
     minute = now.replace(second=0, microsecond=0).isoformat()
     sample = {
         "called_at": now.isoformat(),
         "task": "answer",
         "model": "gpt-4",
-        "prompt": PROMPT,
-        "response": ANSWER,
         "latency_ms": 812.0,
         "input_tokens": 80,
         "output_tokens": 270,
         "cost_usd": 0.004,
         "keep_probability": 1.0,
     }
-    return json.dumps(
-        {
-            "batch_id": str(uuid4()),
-            "samples": [{"sample_id": str(uuid4())} | sample for _ in range(BATCH)],
-            "call_counts": [{"minute": minute, "task": "answer", "calls": BATCH}],
-        }
-    ).encode()
+    samples = []
+    for _ in range(size):
+        prompt, answer = _random.choice(_TEXTS)
+        of_its_own = {"sample_id": str(_new_id()), "prompt": prompt, "response": answer}
+        samples.append(sample | of_its_own)
+    counts = [{"minute": minute, "task": "answer", "model": "gpt-4", "calls": size}]
+    batch = {"batch_id": str(_new_id()), "samples": samples, "call_counts": counts}
+    return json.dumps(batch, ensure_ascii=False).encode()
+
+
+def _post(
+    port: int, key: str, bodies: list[bytes], encoding: str, *, connections: int = CLIENTS
+) -> Load:
+    encode = ENCODINGS[encoding]
+    requests = [request_of(encode(body), key=key, encoding=encoding) for body in bodies]
+    load = send_load(port, requests, connections)
+    assert load.statuses == {202: len(bodies)}, load.statuses
+    return load
+
+
+def _overload(port: int, key: str) -> int:
+    """Far more at once than may wait; how many batches were refused."""
+    requests = [request_of(_body(BATCH * 8), key=key) for _ in range(OVERLOAD_BATCHES)]
+    load = send_load(port, requests, OVERLOAD_CLIENTS)
+    assert set(load.statuses) <= {202, 503}, load.statuses
+    return load.statuses[503]
+
+
+def _expect_stored(engine: Engine, rows: float) -> None:
+    with engine.connect() as connection:
+        stored = connection.scalar(select(func.count()).select_from(samples))
+    assert stored == rows, f"{stored} rows are stored, {rows} were acknowledged"
 
 
 @contextmanager
-def _api(database_url: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def _watched(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+    """The process's largest resident memory so far, in bytes."""
+    peak, ended = [0], threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.02):
+            peak[0] = max(peak[0], psutil.Process(process.pid).memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        watcher.join()
+
+
+@contextmanager
+def _api(database_url: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(
         [sys.executable, "-m", "service", "serve", "--port", str(port)],
         env=os.environ | {"WATCHKEEPER_DATABASE_URL": database_url},
     )
     try:
         deadline = time.monotonic() + 60
-        while not _is_ready(url):
+        while not _is_ready(port):
+            assert process.poll() is None, "the API ended at once"
             assert time.monotonic() < deadline, "the API did not start"
-        yield url, process
+        yield port, process
     finally:
         process.terminate()
         process.wait()
 
 
-def _is_ready(url: str) -> bool:
+def _is_ready(port: int) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200
     except httpx.HTTPError:
         time.sleep(0.05)
         return False
@@ -187,5 +288,5 @@ def _is_ready(url: str) -> bool:
 if __name__ == "__main__":
     figures = measure()
     for name, figure in figures.items():
-        print(f"{name:>16}  {figure:,}")
+        print(f"{name:>20}  {figure:,}")
     print(json.dumps(figures))

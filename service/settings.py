@@ -41,6 +41,11 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=20_000_000, gt=0)
     """Of one request, after decompression."""
     max_samples_per_batch: int = Field(default=5_000, gt=0)
+    max_waiting_bytes: int = Field(default=64_000_000, gt=0)
+    """Of all bodies that one process holds until they are stored; beyond it, it answers 503."""
+    rate_limit_per_s: float | None = Field(default=None, gt=0)
+    """Items (samples, counts, signals) a second that one key may bring in, with each process; a key
+    can have a limit of its own. Unset: no limit."""
 
     samples_retention_days: int = Field(default=35, ge=1)
     scores_retention_days: int = Field(default=90, ge=1)
@@ -48,6 +53,8 @@ class Settings(BaseSettings):
 
     scoring_lease_s: int = Field(default=60, ge=1)
     """How long after a worker last renewed its lease another one takes its scoring job over."""
+    session_idle_minutes: int = Field(default=30, ge=1)
+    """A session without a call for this long is over."""
     drift_reference_days: int = Field(default=7, ge=1)
     """The first days of a stream that its reference is built from; more where 1,000 scores take
     longer. A week holds every weekday once."""
@@ -68,6 +75,11 @@ class Settings(BaseSettings):
     def samples_retention(self) -> timedelta:
         """How long prompts and answers are kept, and how far back samples are taken in."""
         return timedelta(days=self.samples_retention_days)
+
+    @property
+    def session_idle(self) -> timedelta:
+        """See `session_idle_minutes`."""
+        return timedelta(minutes=self.session_idle_minutes)
 
     @property
     def scoring_lease(self) -> timedelta:

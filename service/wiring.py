@@ -10,14 +10,26 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import Engine, text
 
 from evaluators import registry
-from service.api import incidents, problems, reports, samples
+from service.api import (
+    incidents,
+    instances,
+    otlp,
+    problems,
+    reports,
+    samples,
+    stored_samples,
+    users,
+)
 from service.api.bodies import LimitBodies
+from service.api.callers import Callers
 from service.api.dependencies import Resources, WithResources
+from service.api.intake import Intake, Room
 from service.api.openapi import describe
-from service.api.schemas.samples import BatchIn
+from service.api.otlp_problems import StatusForExporters
 from service.jobs.timetable import Bench
 from service.notify.webhook import WebhookSender
 from service.settings import Settings
+from service.store.apps import retention_of
 from service.web import pages
 from service.web.error_pages import ErrorPages
 
@@ -33,19 +45,38 @@ def build_api(
     """The HTTP application: JSON edge and pages."""
     # No interactive documentation: its page would load scripts from another site.
     app = FastAPI(title="Watchkeeper", version="0.1.0", docs_url=None, redoc_url=None)
-    app.state.resources = Resources(engine, registry.load(), settings, clock)
+    app.state.resources = _resources(engine, settings, clock)
     problems.install(app)
     app.add_middleware(LimitBodies, max_bytes=settings.max_body_bytes)
+    app.add_middleware(StatusForExporters)
     app.add_middleware(ErrorPages)  # the last one is the outermost: it sees every answer
-    app.include_router(samples.router)
-    app.include_router(incidents.router)
-    app.include_router(reports.router)
-    app.include_router(pages.router)
+    # First, because nearly every request is for them.
+    app.router.routes[:0] = [*samples.ROUTES, *otlp.ROUTES]
+    for part in (incidents, instances, pages, reports, stored_samples, users):
+        app.include_router(part.router)
     app.add_api_route("/healthz", _alive, include_in_schema=False)
     app.add_api_route("/readyz", _ready, include_in_schema=False)
     app.add_api_route("/metrics", _metrics, include_in_schema=False)
-    describe(app, BatchIn)
+    describe(app)
     return app
+
+
+def _resources(engine: Engine, settings: Settings, clock: Callable[[], datetime]) -> Resources:
+    callers = Callers(engine, clock, settings.rate_limit_per_s)
+    return Resources(
+        engine=engine,
+        registry=registry.load(),
+        settings=settings,
+        clock=clock,
+        callers=callers,
+        intake=Intake(
+            engine,
+            callers,
+            clock=clock,
+            retention_of=lambda app: retention_of(app, default=settings.samples_retention),
+        ),
+        room=Room(settings.max_waiting_bytes),
+    )
 
 
 @contextmanager

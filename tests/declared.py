@@ -1,7 +1,6 @@
 """Apps, tasks, keys and samples as tests need them, written through the product's own doors."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -10,7 +9,7 @@ from sqlalchemy import Engine
 from service.domain.alert_windows import propose_catalogue
 from service.domain.calls import Batch, CallCount, NewSample, Slice
 from service.domain.slos import Indicator, IndicatorKind, Slo
-from service.flows.ingest_samples import Receipt, ingest_samples
+from service.flows.ingest_batches import Post, Receipt, ingest_batches
 from service.store.apps import App, find_app, put_app
 from service.store.slos import put_slo
 from service.store.tasks import EvaluatorChoice, StoredTask, put_task
@@ -79,7 +78,7 @@ _SAMPLE = NewSample(
 
 def a_sample(**changes: object) -> NewSample:
     """A sample of an answer that passes, with these changes."""
-    return replace(_SAMPLE, sample_id=uuid4(), **changes)  # type: ignore[arg-type]
+    return _SAMPLE._replace(**{"sample_id": uuid4(), **changes})
 
 
 def a_count(calls: int = 1, *, outcome: str = "ok", minute: datetime = NOW) -> CallCount:
@@ -97,8 +96,15 @@ def post(
     now: datetime = NOW,
 ) -> Receipt:
     """Ingest one batch."""
-    batch = Batch(uuid4(), None, dict(enumerate(samples)), dict(enumerate(counts)))
-    return ingest_samples(engine, app, batch, now=now, retention=RETENTION)
+    batch = Batch(
+        batch_id=uuid4(), samples=dict(enumerate(samples)), counts=dict(enumerate(counts))
+    )
+    (outcome,) = ingest_batches(
+        engine, [Post(key_id=0, app=app, batch=batch)], now=now, retention_of=lambda _app: RETENTION
+    )
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def declare_slo(

@@ -308,6 +308,8 @@ def test_sql_lives_in_the_store() -> None:
         path
         for path in sources("service", "evaluators", "sdk/watchkeeper")
         if not is_below(path, "service/store", "service/wiring.py")
+        # The SDK's own file on the app's disk; no table of ours.
+        and path != ROOT / "sdk/watchkeeper/spool_file.py"
     ]
     found = offences(paths, sql_imports)
     assert not found, f"move these into service/store:{listed(found)}"
@@ -317,10 +319,10 @@ def test_settings_are_read_in_one_place() -> None:
     paths = [
         path
         for path in sources("service", "evaluators", "migrations", "sdk/watchkeeper")
-        if path != ROOT / "service/settings.py"
+        if path not in (ROOT / "service/settings.py", ROOT / "sdk/watchkeeper/settings.py")
     ]
     found = offences(paths, environment_reads)
-    assert not found, f"only service/settings.py reads the environment:{listed(found)}"
+    assert not found, f"only settings.py reads the environment:{listed(found)}"
 
 
 def test_only_the_command_line_prints() -> None:

@@ -13,8 +13,39 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+# Adds two histograms bucket by bucket; the shorter one is padded with nothing. IMMUTABLE, so that
+# an upsert may call it on a cluster too.
+ADD_COUNTS = """
+    CREATE FUNCTION add_counts(bigint[], bigint[]) RETURNS bigint[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+        SELECT coalesce(array_agg(coalesce(one, 0) + coalesce(other, 0) ORDER BY bucket), '{}')
+        FROM unnest($1, $2) WITH ORDINALITY AS pairs (one, other, bucket)
+    $$
+"""
+
 
 def upgrade() -> None:
+    op.execute(ADD_COUNTS)
+    op.create_table(
+        "api_key_uses",
+        sa.Column("key_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key_id", name=op.f("pk_api_key_uses")),
+    )
+    op.create_table(
+        "awaited_scores",
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("sample_id", sa.Uuid(), nullable=False),
+        sa.Column("evaluator", sa.Text(), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("explanation", sa.Text(), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("app_id", "sample_id", "evaluator", name=op.f("pk_awaited_scores")),
+    )
+    op.create_index(
+        "ix_awaited_scores_received_at", "awaited_scores", ["received_at"], unique=False
+    )
     op.create_table(
         "call_counts",
         sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -26,9 +57,11 @@ def upgrade() -> None:
         sa.Column("prompt_version", sa.Text(), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("squares", sa.Double(), nullable=False),
         sa.Column("input_tokens", sa.BigInteger(), nullable=False),
         sa.Column("output_tokens", sa.BigInteger(), nullable=False),
         sa.Column("cost_usd", sa.Double(), nullable=False),
+        sa.Column("latency_counts", sa.ARRAY(sa.BigInteger()), nullable=False),
         sa.PrimaryKeyConstraint(
             "app_id",
             "minute",
@@ -145,6 +178,25 @@ def upgrade() -> None:
         "ix_ingest_batches_received_at", "ingest_batches", ["received_at"], unique=False
     )
     op.create_table(
+        "open_sessions",
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("session_id", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_called_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("keep_probability", sa.Double(), nullable=False),
+        sa.Column("last_sample_id", sa.Uuid(), nullable=False),
+        sa.Column("last_outcome", sa.Text(), nullable=False),
+        sa.Column("touched_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "app_id", "environment", "session_id", name=op.f("pk_open_sessions")
+        ),
+    )
+    op.create_index("ix_open_sessions_touched_at", "open_sessions", ["touched_at"], unique=False)
+    op.create_table(
         "samples",
         sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("called_at", sa.DateTime(timezone=True), nullable=False),
@@ -172,6 +224,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("app_id", "called_at", "sample_id", name=op.f("pk_samples")),
         postgresql_partition_by="RANGE (called_at)",
     )
+    op.create_index("ix_samples_sample_id", "samples", ["app_id", "sample_id"], unique=False)
     op.create_table(
         "scores",
         sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -232,6 +285,74 @@ def upgrade() -> None:
         ["app_id", "last_called_at", "id"],
         unique=False,
         postgresql_where=sa.text("failed_at IS NULL"),
+    )
+    op.create_table(
+        "sdk_instances",
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("instance_id", sa.Uuid(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("sdk", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("produced", sa.BigInteger(), nullable=False),
+        sa.Column("stored", sa.BigInteger(), nullable=False),
+        sa.Column("sampled_out", sa.BigInteger(), nullable=False),
+        sa.Column("queued", sa.BigInteger(), nullable=False),
+        sa.Column("dropped", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("counted", sa.BigInteger(), nullable=False),
+        sa.Column("uncounted", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("arrived", sa.BigInteger(), nullable=False),
+        sa.Column("refused", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("app_id", "instance_id", name=op.f("pk_sdk_instances")),
+    )
+    op.create_table(
+        "sessions",
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("session_id", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("keep_probability", sa.Double(), nullable=False),
+        sa.Column("last_sample_id", sa.Uuid(), nullable=False),
+        sa.Column("abandonment", sa.Text(), nullable=True),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "app_id", "ended_at", "environment", "session_id", name=op.f("pk_sessions")
+        ),
+        postgresql_partition_by="RANGE (ended_at)",
+    )
+    op.create_table(
+        "signals",
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("signalled_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("signal_id", sa.Uuid(), nullable=False),
+        sa.Column("sample_id", sa.Uuid(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("value", sa.Double(), nullable=True),
+        sa.Column("text", sa.Text(), nullable=True),
+        sa.Column("session_id", sa.Text(), nullable=True),
+        sa.Column("user_id", sa.Text(), nullable=True),
+        sa.Column("is_derived", sa.Boolean(), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("called_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("look_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("app_id", "signalled_at", "signal_id", name=op.f("pk_signals")),
+        postgresql_partition_by="RANGE (signalled_at)",
+    )
+    op.create_index("ix_signals_sample_id", "signals", ["app_id", "sample_id"], unique=False)
+    op.create_index(
+        "ix_signals_waiting",
+        "signals",
+        ["app_id", "look_at"],
+        unique=False,
+        postgresql_where=sa.text("look_at IS NOT NULL"),
     )
     op.create_table(
         "sli_minutes",
@@ -316,6 +437,8 @@ def upgrade() -> None:
         sa.Column("display_name", sa.Text(), nullable=False),
         sa.Column("team_id", sa.BigInteger(), nullable=False),
         sa.Column("simulated", sa.Boolean(), nullable=False),
+        sa.Column("sample_rate", sa.Double(), nullable=True),
+        sa.Column("samples_retention_days", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["team_id"], ["teams.id"], name=op.f("fk_apps_team_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_apps")),
@@ -375,6 +498,8 @@ def upgrade() -> None:
         sa.Column("app_id", sa.BigInteger(), nullable=False),
         sa.Column("key_hash", sa.LargeBinary(), nullable=False),
         sa.Column("prefix", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("rate_limit_per_s", sa.Double(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_api_keys_app_id")),
@@ -406,8 +531,7 @@ def upgrade() -> None:
         sa.Column("tiers", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "(kind = 'quality' AND evaluator IS NOT NULL)"
-            " OR (kind = 'availability' AND evaluator IS NULL)",
+            "(kind = 'quality' AND evaluator IS NOT NULL) OR (kind = 'availability' AND evaluator IS NULL)",
             name=op.f("ck_slos_kind"),
         ),
         sa.CheckConstraint("objective > 0 AND objective < 1", name=op.f("ck_slos_objective")),
@@ -425,6 +549,7 @@ def upgrade() -> None:
         ),
         sa.Column("evaluators", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("drift_evaluators", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("sample_rate", sa.Double(), nullable=True),
         sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_tasks_app_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
         sa.UniqueConstraint("app_id", "name", name=op.f("uq_tasks_app_id_name")),

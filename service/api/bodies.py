@@ -3,9 +3,11 @@
 import zlib
 from http import HTTPStatus
 
+import zstandard
 from fastapi import HTTPException, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.intake import Guest
 from service.errors import InvalidInputError
 
 
@@ -28,34 +30,55 @@ class BrokenBodyError(InvalidInputError):
 
 
 _GZIP = zlib.MAX_WBITS | 16
+_ZSTD_STEP = 1_048_576  # bytes
 
 
-async def read_body(request: Request, *, max_bytes: int) -> bytes:
-    """The decompressed body; reading stops where it would grow beyond `max_bytes`."""
+async def read_body(request: Request, guest: Guest, *, max_bytes: int) -> bytes:
+    """The decompressed body; decompression stops where it would grow beyond `max_bytes`."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", "gzip"):
+    if encoding not in ("identity", "gzip", "zstd"):
         raise UnsupportedEncodingError(
-            f"Content-Encoding {encoding[:40]!r} is not supported; use gzip or none"
+            f"Content-Encoding {encoding[:40]!r} is not supported; use gzip, zstd or none"
         )
-    body = bytearray()
-    inflater = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
+    chunks = []
     async for chunk in request.stream():
-        body += _inflate(inflater, chunk, max_bytes - len(body)) if inflater else chunk
-        if len(body) > max_bytes:
-            raise BodyTooLargeError(
-                f"The body is more than {max_bytes} bytes after decompression; send smaller batches"
-            )
-    if inflater is not None and not inflater.eof:
-        raise BrokenBodyError("The body ends in the middle of its gzip stream")
-    return bytes(body)
+        guest.take(len(chunk))
+        chunks.append(chunk)
+    sent = b"".join(chunks)
+    if encoding == "identity":
+        return sent
+    body = _gunzip(sent, max_bytes) if encoding == "gzip" else _unzstd(sent, max_bytes)
+    if len(body) > max_bytes:
+        raise BodyTooLargeError(
+            f"The body is more than {max_bytes} bytes after decompression; send smaller batches"
+        )
+    guest.take(len(body))
+    return body
 
 
-def _inflate(inflater: "zlib._Decompress", chunk: bytes, room: int) -> bytes:
+def _gunzip(sent: bytes, max_bytes: int) -> bytes:
+    inflater = zlib.decompressobj(_GZIP)
     try:
         # One byte more than there is room for: enough to know that it is too large.
-        return inflater.decompress(chunk, room + 1)
+        body = inflater.decompress(sent, max_bytes + 1)
     except zlib.error as error:
         raise BrokenBodyError(f"The body is not gzip: {error}") from None
+    if not inflater.eof and len(body) <= max_bytes:
+        raise BrokenBodyError("The body ends in the middle of its gzip stream")
+    return body
+
+
+def _unzstd(sent: bytes, max_bytes: int) -> bytes:
+    room = max_bytes + 1
+    parts = []
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(sent) as reader:
+            while room and (part := reader.read(min(room, _ZSTD_STEP))):
+                parts.append(part)
+                room -= len(part)
+    except (zstandard.ZstdError, MemoryError) as error:
+        raise BrokenBodyError(f"The body is not zstd: {error}") from None
+    return b"".join(parts)
 
 
 class LimitBodies:

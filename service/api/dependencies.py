@@ -3,23 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from evaluators.registry import Registry
-from service.domain.api_keys import ApiKey
-from service.errors import WatchkeeperError
+from service.api.callers import Caller, Callers
+from service.api.intake import Intake, Room
 from service.settings import Settings
-from service.store.apps import App, find_app_of_key
-
-
-class InvalidApiKeyError(WatchkeeperError):
-    """A valid API key is needed."""
-
-    status = HTTPStatus.UNAUTHORIZED
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +22,35 @@ class Resources:
     registry: Registry
     settings: Settings
     clock: Callable[[], datetime]
+    callers: Callers
+    intake: Intake
+    room: Room
 
 
-def _resources(request: Request) -> Resources:
+def resources_of(request: Request) -> Resources:
+    """What the application that serves this request works with."""
     resources = request.app.state.resources
     assert isinstance(resources, Resources)  # noqa: S101 - set by wiring
     return resources
 
 
-WithResources = Annotated[Resources, Depends(_resources)]
+WithResources = Annotated[Resources, Depends(resources_of)]
 
 
-def _caller(request: Request, resources: WithResources) -> App:
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret:
-        raise InvalidApiKeyError("Send the app's key as: Authorization: Bearer wk_...")
-    with resources.engine.connect() as connection:
-        app = find_app_of_key(connection, ApiKey(secret.strip()).hash)
-    if app is None:
-        raise InvalidApiKeyError(
-            "This key is unknown or revoked; create one with: watchkeeper keys create --app APP"
-        )
-    return app
+def _reader(request: Request, resources: WithResources) -> Caller:
+    # Never from memory: a key that is revoked reads nothing more.
+    caller = resources.callers.look_up(request.headers.get("authorization", "")).require("read")
+    resources.callers.note_use(caller)
+    return caller
 
 
-Caller = Annotated[App, Depends(_caller)]
+def _eraser(request: Request, resources: WithResources) -> Caller:
+    caller = resources.callers.look_up(request.headers.get("authorization", "")).require("erase")
+    resources.callers.note_use(caller)
+    return caller
+
+
+Reader = Annotated[Caller, Depends(_reader)]
+"""The caller, whose key may read what is stored."""
+Eraser = Annotated[Caller, Depends(_eraser)]
+"""The caller, whose key may remove what is stored."""

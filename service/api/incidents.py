@@ -14,7 +14,7 @@ from service.api.schemas.incidents import (
     IncidentRecordOut,
     ResolveIn,
 )
-from service.api.schemas.samples import Name
+from service.api.schemas.words import Name
 from service.domain.incidents import Status
 from service.flows.acknowledge_incident import acknowledge_incident
 from service.flows.create_api_key import UnknownAppError

@@ -3,11 +3,14 @@
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI
-from pydantic import BaseModel
+
+from service.api.schemas.batches import BatchIn, SignalBatchIn
+from service.api.schemas.receipts import ReceiptOut
 
 _REFERENCE = "#/components/schemas/{model}"
-_PROBLEM = {
+_PROBLEM: dict[str, Any] = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],
     "properties": {
@@ -17,12 +20,6 @@ _PROBLEM = {
         "detail": {"type": "string"},
     },
 }
-
-
-def json_body_of(model: type[BaseModel]) -> dict[str, Any]:
-    """`openapi_extra` of an endpoint that reads this JSON body by itself."""
-    schema = {"$ref": _REFERENCE.format(model=model.__name__)}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -35,12 +32,34 @@ def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def describe(app: FastAPI, *models: type[BaseModel]) -> None:
-    """Put the schemas of these models, and of problems, into the application's document."""
+def describe(app: FastAPI) -> None:
+    """Complete the application's document: routes beside the framework, and problems."""
     document = app.openapi()
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = _PROBLEM
-    for model in models:
-        schema = model.model_json_schema(ref_template=_REFERENCE)
-        schemas.update(schema.pop("$defs", {}))
-        schemas[model.__name__] = schema
+    _, ours = msgspec.json.schema_components(
+        [BatchIn, SignalBatchIn, ReceiptOut], ref_template=_REFERENCE.replace("model", "name")
+    )
+    schemas.update(ours)
+    for path, operation in (
+        ("/v1/samples", _post("Store a batch of samples, call counts and signals.", "BatchIn")),
+        ("/v1/signals", _post("Store a batch of signals.", "SignalBatchIn")),
+    ):
+        document["paths"].setdefault(path, {}).update(operation)
+
+
+def _post(summary: str, body: str) -> dict[str, Any]:
+    def content(model: str) -> dict[str, Any]:
+        return {"application/json": {"schema": {"$ref": _REFERENCE.format(model=model)}}}
+
+    answer = {"description": "Stored", "content": content("ReceiptOut")}
+    problems = problems_of(400, 401, 403, 413, 415, 422, 429, 503)
+    return {
+        "post": {
+            "tags": ["ingestion"],
+            "summary": summary,
+            "description": "The answer leaves after the commit.",
+            "requestBody": {"required": True, "content": content(body)},
+            "responses": {"202": answer} | {str(status): of for status, of in problems.items()},
+        }
+    }

@@ -75,7 +75,7 @@ async def _invalid_request(_request: Request, error: Exception) -> Response:
 async def _database_away(request: Request, error: Exception) -> Response:
     if not is_transient(error):
         raise error  # it would be the same at the next attempt
-    _log.error("database_away", path=request.url.path, **telemetry.described(error))
+    _log.error("database_away", route=_route(request.scope), **telemetry.described(error))
     if is_contention(error):
         return problem(
             HTTPStatus.SERVICE_UNAVAILABLE,
@@ -115,10 +115,16 @@ class AnswerUnexpectedErrors:
             await self._app(scope, receive, noticed)
         except Exception as error:
             seen, trace = telemetry.described(error), telemetry.traced(error)
-            _log.error("unexpected_error", path=scope.get("path"), **seen, trace=trace)
+            _log.error("unexpected_error", route=_route(scope), **seen, trace=trace)
             if scope["type"] == "http" and not has_begun:
                 await _unexpected()(scope, receive, send)
             # Where the answer had begun, the server sees that it has no end, and hangs up.
+
+
+def _route(scope: Scope) -> str:
+    """What was asked for, without what the address says of a person."""
+    route = scope.get("route")
+    return str(scope["path"] if route is None else route.path)
 
 
 def _unexpected() -> Response:

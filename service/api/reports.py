@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from service.api.dependencies import WithResources
 from service.api.openapi import problems_of
 from service.api.schemas.reports import WeeklyReportOut
-from service.api.schemas.samples import Name
+from service.api.schemas.words import Name
 from service.flows.build_report import build_report
 
 router = APIRouter(prefix="/v1/reports", tags=["reports"])

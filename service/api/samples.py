@@ -1,52 +1,81 @@
-"""`POST /v1/samples`: where calls come in."""
+"""`POST /v1/samples` and `POST /v1/signals`: where calls, and what users did with them, come in.
 
+These two carry all the traffic, so they stand beside the framework's routing and validation: its
+middleware and error answers hold for them, its parsing of requests does not.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 
-from fastapi import APIRouter, Request
+import msgspec
+from fastapi import Request
+from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from service import telemetry
 from service.api.bodies import read_body
-from service.api.dependencies import Caller, Resources, WithResources
-from service.api.openapi import json_body_of, problems_of
-from service.api.schemas.samples import BatchIn, ReceiptOut, parse_batch
-from service.errors import WatchkeeperError
-from service.flows.ingest_samples import ingest_samples
-from service.store.apps import App
-
-router = APIRouter(prefix="/v1", tags=["ingestion"])
-
-
-class WrongAppError(WatchkeeperError):
-    """The key belongs to another app."""
-
-    status = HTTPStatus.FORBIDDEN
-
-
-@router.post(
-    "/samples",
-    status_code=HTTPStatus.ACCEPTED,
-    response_model=ReceiptOut,
-    responses=problems_of(400, 401, 403, 413, 415, 422, 503),
-    openapi_extra=json_body_of(BatchIn),
+from service.api.callers import Caller
+from service.api.dependencies import Resources, resources_of
+from service.api.schemas.batches import (
+    read_batch_at_once,
+    read_batch_carefully,
+    read_signals_at_once,
+    read_signals_carefully,
 )
-async def post_samples(request: Request, caller: Caller, resources: WithResources) -> ReceiptOut:
-    """Store a batch of samples and call counts. The answer leaves after the commit."""
-    body = await read_body(request, max_bytes=resources.settings.max_body_bytes)
-    return await run_in_threadpool(_ingest, body, caller, resources)
+from service.api.schemas.receipts import receipt_out
+from service.domain.calls import Batch
+
+_encode = msgspec.json.Encoder().encode
 
 
-def _ingest(body: bytes, caller: App, resources: Resources) -> ReceiptOut:
-    batch = parse_batch(body, max_items=resources.settings.max_samples_per_batch)
-    if batch.app not in (None, caller.name):
-        raise WrongAppError(f"This key is for the app '{caller.name}', the batch for another one")
-    receipt = ingest_samples(
-        resources.engine,
-        caller,
-        batch,
-        now=resources.clock(),
-        retention=resources.settings.samples_retention,
-    )
-    for outcome in ("accepted", "duplicate", "rejected"):
-        telemetry.ingested_samples.labels(outcome).inc(getattr(receipt, outcome))
-    return ReceiptOut.model_validate(receipt)
+@dataclass(frozen=True, slots=True)
+class PostBatch:
+    """An endpoint that takes one format of batches; the answer leaves after the commit."""
+
+    read_at_once: Callable[..., Batch | None]
+    read_carefully: Callable[..., Batch]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        response = await self._answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        resources = resources_of(request)
+        caller = await identify(request, resources)
+        caller.require("ingest")
+        with resources.room.guest() as guest:
+            limit = resources.settings.max_body_bytes
+            batch = await self._read(await read_body(request, guest, max_bytes=limit), resources)
+            caller.require_app(batch.app)
+            resources.callers.admit(caller, batch.items)
+            receipt = await resources.intake.store(caller, batch)
+        answer = _encode(receipt_out(receipt, caller.sample_rates))
+        return Response(answer, HTTPStatus.ACCEPTED, media_type="application/json")
+
+    async def _read(self, body: bytes, resources: Resources) -> Batch:
+        max_items = resources.settings.max_samples_per_batch
+        batch = self.read_at_once(body, max_items=max_items)
+        if batch is not None:
+            return batch
+        return await run_in_threadpool(self.read_carefully, body, max_items=max_items)
+
+
+async def identify(request: Request, resources: Resources) -> Caller:
+    """Who sends this request."""
+    authorization = request.headers.get("authorization", "")
+    known = resources.callers.remembered(authorization)
+    if known is not None:
+        return known
+    return await run_in_threadpool(resources.callers.look_up, authorization)
+
+
+post_samples = PostBatch(read_batch_at_once, read_batch_carefully)
+post_signals = PostBatch(read_signals_at_once, read_signals_carefully)
+
+ROUTES = [
+    Route("/v1/samples", post_samples, methods=["POST"], include_in_schema=False),
+    Route("/v1/signals", post_signals, methods=["POST"], include_in_schema=False),
+]

@@ -5,8 +5,9 @@ import sys
 import typer
 from rich.console import Console
 
-from service.cli import database, declare, jobs, keys, run
+from service.cli import database, declare, jobs, keys, run, users
 from service.cli.demo import demo
+from service.cli.export import export
 from service.cli.replay import replay
 from service.cli.report import report
 from service.errors import WatchkeeperError
@@ -24,9 +25,11 @@ app.command()(run.work)
 app.command()(database.migrate)
 app.command()(declare.apply)
 app.command()(replay)
+app.command()(export)
 app.command()(demo)
 app.add_typer(keys.keys, name="keys")
 app.add_typer(jobs.jobs, name="jobs")
+app.add_typer(users.users, name="users")
 app.add_typer(report, name="report")
 
 

@@ -6,8 +6,11 @@ secrets that people choose (OWASP Password Storage Cheat Sheet, on pre-hashed hi
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Literal
 
 PREFIX = "wk_"
+Scope = Literal["ingest", "read", "erase"]
+"""What a key may do: bring calls in, read what is stored, remove what is stored of a user."""
 _SHOWN_CHARACTERS = len(PREFIX) + 6
 
 

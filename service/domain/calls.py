@@ -6,13 +6,20 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from service.domain.alert_windows import spell_duration
+from service.domain.instances import SdkInstance
+from service.domain.latency import merge_counts
+from service.domain.scores import ReportedScore
+from service.domain.signals import NewSignal
 
 CLOCK_SKEW_ALLOWANCE = timedelta(minutes=5)
 """How far an app's clock may be ahead of ours. Longer than any synchronised clock is off."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewSample:
+SampleKey = tuple[datetime, UUID]
+"""A sample's identity beside its app: when it was called, and its id."""
+
+
+class NewSample(NamedTuple):
     """A call that the app kept, with its prompt and response."""
 
     sample_id: UUID
@@ -37,6 +44,16 @@ class NewSample:
     keep_probability: float
     attributes: dict[str, Any]
 
+    @property
+    def key(self) -> SampleKey:
+        """Its identity beside its app."""
+        return self.called_at, self.sample_id
+
+    @property
+    def order(self) -> tuple[datetime, int]:
+        """Its identity beside its app, as what sorts the same and compares much faster."""
+        return self.called_at, self.sample_id.int
+
 
 class Slice(NamedTuple):
     """What calls are counted by, beside their app; ordered, so that writers lock in one order."""
@@ -59,6 +76,16 @@ class CallCount:
     input_tokens: int
     output_tokens: int
     cost_usd: float
+    latency_counts: tuple[int, ...] = ()
+    """Calls by latency, in the buckets of `latency.py`; empty where none was told."""
+    squares: float | None = None
+    """Where calls were not counted one by one: the sum of the squares of how many calls each of
+    those that were seen stands for. It says how sure the count is."""
+
+    @property
+    def sum_of_squares(self) -> float:
+        """The same, where each call stands for itself as well."""
+        return self.calls if self.squares is None else self.squares
 
     def __add__(self, other: "CallCount") -> "CallCount":
         """Counts of the same slice add up."""
@@ -68,12 +95,14 @@ class CallCount:
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             self.cost_usd + other.cost_usd,
+            merge_counts(self.latency_counts, other.latency_counts),
+            self.sum_of_squares + other.sum_of_squares,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Rejection:
-    """Why one item of a batch was not taken; `pointer` is its RFC 6901 JSON pointer."""
+class Remark:
+    """What is said of one item of a batch, or of one field; `pointer` is RFC 6901."""
 
     pointer: str
     reason: str
@@ -81,13 +110,29 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One post of an app, items by their index in it; what could not be read is in `rejections`."""
+    """One post of an app, items by their index in it.
+
+    rejections: what could not be read.  truncations: texts that were too long and are kept in part.
+    scores: what the app's own evaluations said of its samples.
+    """
 
     batch_id: UUID
-    app: str | None
-    samples: dict[int, NewSample]
-    counts: dict[int, CallCount]
-    rejections: tuple[Rejection, ...] = field(default=())
+    app: str | None = None
+    samples: dict[int, NewSample] = field(default_factory=dict)
+    counts: dict[int, CallCount] = field(default_factory=dict)
+    signals: dict[int, NewSignal] = field(default_factory=dict)
+    scores: tuple[ReportedScore, ...] = ()
+    instance: SdkInstance | None = None
+    rejections: tuple[Remark, ...] = ()
+    truncations: tuple[Remark, ...] = ()
+    uncounted: bool = False
+    """Nothing has counted these calls: each sample that is new counts for what it stands for."""
+
+    @property
+    def items(self) -> int:
+        """How many things it brings; what rate limits count. An empty batch is one too."""
+        brought = len(self.samples) + len(self.counts) + len(self.signals) + len(self.scores)
+        return max(brought + len(self.rejections), 1)
 
 
 def refuse_time(instant: datetime, *, now: datetime, retention: timedelta) -> str | None:

@@ -54,6 +54,17 @@ class NewScore:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportedScore:
+    """A score that the app itself gives to one of its calls, as its own evaluation found it."""
+
+    sample_id: UUID
+    evaluator: str
+    value: float
+    label: str
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
 class SliCounts:
     """What a slice holds: its scores, and how many samples its evaluator failed on."""
 

@@ -61,14 +61,20 @@ class Tally:
         )
 
     @classmethod
-    def from_counts(cls, total: int, bad: int) -> "Tally":
-        """Calls that were all counted (weight 1), e.g. for availability.
+    def from_counts(
+        cls, total: int, bad: int, *, w2: float | None = None, bad_w2: float | None = None
+    ) -> "Tally":
+        """Calls that were counted, e.g. for availability; without `w2` each with weight 1.
+
+        w2, bad_w2: sums of squared weights, where those that were seen stand for others too.
 
         >>> Tally.from_counts(total=40, bad=24).bad_ratio
         0.6
         """
-        good = total - bad
-        return cls(total, float(total), float(total), float(good), float(good), bad, bad, bad)
+        good = float(total - bad)
+        w2 = float(total) if w2 is None else w2
+        bad_w2 = float(bad) if bad_w2 is None else bad_w2
+        return cls(total, float(total), w2, good, max(0.0, w2 - bad_w2), bad, bad, bad_w2)
 
     @classmethod
     def from_score(cls, value: float, weight: float, *, bad: bool) -> "Tally":

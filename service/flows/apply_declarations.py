@@ -10,7 +10,7 @@ from evaluators.contract import PassRule, Task
 from evaluators.registry import BrokenEvaluator, InvalidConfig, Registry, UnknownEvaluator
 from service.domain.notifications import Channel
 from service.errors import InvalidInputError
-from service.flows.build_evaluators import build_evaluators
+from service.flows.build_evaluators import build_evaluators, versions_in_force
 from service.specs.declarations import (
     AppSpec,
     Declarations,
@@ -82,12 +82,12 @@ def _blindness_of(connection: Connection, registry: Registry, stored: StoredSlo)
     if indicator.evaluator is None or task is None:
         return None
     built = {each.name: each for each in build_evaluators(registry, task)}
-    if indicator.evaluator not in built:
+    if indicator.evaluator not in versions_in_force(built.values(), task):
         return (
             f"the task {task.name} has no evaluator {indicator.evaluator} any more; keep it, "
             "or declare the SLO on another one"
         )
-    if built[indicator.evaluator].passes is None:
+    if indicator.evaluator in built and built[indicator.evaluator].passes is None:
         return (
             f"{indicator.evaluator} measures a quantity, so nothing says which answers are good; "
             f"give it `passes: {{atLeast: ...}}` or `{{atMost: ...}}` in the task {task.name}"
@@ -110,6 +110,8 @@ def _read_known(connection: Connection) -> Known:
 def _faults_of(
     registry: Registry, choice: EvaluatorSpec, task: TaskSpec
 ) -> Iterator[tuple[Path, str]]:
+    if choice.reported:
+        return  # it need not be installed here
     try:
         registry.build(
             choice.name, choice.config, Task(task.name, task.contract), _rule_of(choice.passes)
@@ -135,6 +137,8 @@ def _put_app(connection: Connection, app: AppSpec, now: datetime) -> None:
         team=app.team,
         simulated=app.simulated,
         channel_names=app.channels,
+        sample_rate=app.sample_rate,
+        samples_retention_days=app.samples_retention_days,
         now=now,
     )
 
@@ -145,12 +149,16 @@ def _put_task(connection: Connection, task: TaskSpec) -> None:
             choice.name,
             dict(choice.config),
             None if choice.passes is None else asdict(choice.passes),
+            choice.reported,
         )
         for choice in task.evaluators
     )
     contract = None if task.contract is None else dict(task.contract)
-    stored = StoredTask(_app_id(connection, task.app), task.name, contract, choices, task.drift)
-    put_task(connection, stored)
+    app_id = _app_id(connection, task.app)
+    put_task(
+        connection,
+        StoredTask(app_id, task.name, contract, choices, task.drift, task.sample_rate),
+    )
 
 
 def _put_slo(connection: Connection, spec: SloSpec) -> None:

@@ -1,5 +1,7 @@
 """Build the evaluators that a task declares."""
 
+from collections.abc import Iterable
+
 import structlog
 
 from evaluators.contract import PassRule, Task
@@ -12,8 +14,17 @@ _log = structlog.get_logger()
 
 def build_evaluators(registry: Registry, task: StoredTask) -> tuple[Built, ...]:
     """Those that can be built here. One that cannot costs its own scores, not the others'."""
-    built = (_build(registry, task, choice) for choice in task.evaluators)
+    own = (choice for choice in task.evaluators if not choice.reported)
+    built = (_build(registry, task, choice) for choice in own)
     return tuple(each for each in built if each is not None)
+
+
+def versions_in_force(built: Iterable[Built], task: StoredTask) -> dict[str, str]:
+    """By name: of what scores here, and of what the app reports."""
+    reported = {
+        choice.name: choice.reported_rule.version for choice in task.evaluators if choice.reported
+    }
+    return reported | {each.name: each.version for each in built}
 
 
 def _build(registry: Registry, task: StoredTask, choice: EvaluatorChoice) -> Built | None:

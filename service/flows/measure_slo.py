@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from evaluators.registry import Registry
-from service.flows.build_evaluators import build_evaluators
+from service.flows.build_evaluators import build_evaluators, versions_in_force
 from service.store.measured import Measured
 from service.store.slos import StoredSlo
 from service.store.tasks import find_task
@@ -15,5 +15,5 @@ def measure_slo(connection: Connection, registry: Registry, stored: StoredSlo) -
     task = find_task(connection, stored.app_id, indicator.task)
     if indicator.evaluator is None or task is None:
         return Measured(stored.app_id, indicator, None)
-    versions = {built.name: built.version for built in build_evaluators(registry, task)}
+    versions = versions_in_force(build_evaluators(registry, task), task)
     return Measured(stored.app_id, indicator, versions.get(indicator.evaluator))

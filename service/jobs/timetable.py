@@ -10,9 +10,12 @@ from sqlalchemy import Engine
 
 from evaluators.registry import Registry
 from service import telemetry
+from service.flows.close_sessions import close_sessions
 from service.flows.deliver_notifications import deliver_notifications
 from service.flows.detect_drift import detect_drift
 from service.flows.evaluate_slos import evaluate_slos
+from service.flows.match_reported_scores import match_reported_scores
+from service.flows.match_signals import match_signals
 from service.flows.score_samples import score_samples
 from service.flows.trim_storage import trim_storage
 from service.notify.contract import Sender
@@ -84,8 +87,25 @@ def _deliver(bench: Bench) -> None:
     )
 
 
+def _match(bench: Bench) -> None:
+    match_signals(bench.engine, now=bench.clock(), is_stopping=bench.stopping.is_set)
+
+
+def _match_scores(bench: Bench) -> None:
+    match_reported_scores(bench.engine, now=bench.clock())
+
+
+def _close(bench: Bench) -> None:
+    close_sessions(
+        bench.engine,
+        idle=bench.settings.session_idle,
+        now=bench.clock(),
+        is_stopping=bench.stopping.is_set,
+    )
+
+
 def _trim(bench: Bench) -> None:
-    trim_storage(bench.engine, bench.settings, now=bench.clock())
+    trim_storage(bench.engine, bench.settings, now=bench.clock(), is_stopping=bench.stopping.is_set)
 
 
 TIMETABLE: tuple[Job, ...] = (
@@ -98,6 +118,9 @@ TIMETABLE: tuple[Job, ...] = (
     Job("evaluate_slos", timedelta(seconds=15), exclusive=True, run=_evaluate),
     # Drift is judged by the hour; a minute is soon enough.
     Job("detect_drift", timedelta(minutes=1), exclusive=True, run=_detect),
+    Job("match_signals", timedelta(seconds=15), exclusive=True, run=_match),
+    Job("match_reported_scores", timedelta(seconds=15), exclusive=True, run=_match_scores),
+    Job("close_sessions", timedelta(minutes=1), exclusive=True, run=_close),
     Job("trim_storage", timedelta(hours=1), exclusive=True, run=_trim),
 )
 

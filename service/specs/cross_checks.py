@@ -141,9 +141,13 @@ def _check_task(
             # The contract is the task's, not the evaluator's.
             above = ("spec",) if below[:1] == ("contract",) else path
             yield document.problem((*above, *below), allowed)
+    reported = {evaluator.name for evaluator in task.evaluators if evaluator.reported}
     for index, name in enumerate(task.drift):
         path = ("spec", "drift", index)
         yield from _need(document, path, "evaluator of this task", name, names)
+        if name in reported:
+            allowed = "allowed: evaluators that score here; of reported ones only SLOs are judged"
+            yield document.problem(path, allowed)
 
 
 def _check_slo(document: Document, spec: SloSpec, names: _Names) -> Iterator[Problem]:

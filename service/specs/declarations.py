@@ -10,13 +10,18 @@ from service.domain.slos import Slo
 
 @dataclass(frozen=True, slots=True)
 class AppSpec:
-    """An app, the team that answers for it, and the channels that its messages go to."""
+    """An app, the team that answers for it, and the channels that its messages go to.
+
+    No `sample_rate`: what the app itself has set. No retention: what holds for the whole server.
+    """
 
     name: str
     display_name: str
     team: str
     channels: tuple[str, ...]
     simulated: bool
+    sample_rate: float | None = None
+    samples_retention_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +34,15 @@ class PassBounds:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatorSpec:
-    """An evaluator of a task. No `passes`: the evaluator's own rule."""
+    """An evaluator of a task. No `passes`: the evaluator's own rule.
+
+    reported: the app evaluates its calls by itself and sends the scores.
+    """
 
     name: str
     config: Mapping[str, Any]
     passes: PassBounds | None
+    reported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,7 @@ class TaskSpec:
     contract: Mapping[str, Any] | None
     evaluators: tuple[EvaluatorSpec, ...]
     drift: tuple[str, ...]
+    sample_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -83,11 +83,19 @@ def _read_own_kind(shape: DocumentShape) -> Spec:
     name = shape.metadata.name
     match shape:
         case AppDocument(spec=body):
-            title = shape.metadata.display_name or name
-            return AppSpec(name, title, body.team, tuple(body.channels), body.simulated)
+            return AppSpec(
+                name=name,
+                display_name=shape.metadata.display_name or name,
+                team=body.team,
+                channels=tuple(body.channels),
+                simulated=body.simulated,
+                sample_rate=body.sample_rate,
+                samples_retention_days=body.retention.samples_days if body.retention else None,
+            )
         case TaskDocument(spec=body):
             evaluators = tuple(_read_evaluator(evaluator) for evaluator in body.evaluators)
-            return TaskSpec(name, body.app, body.contract, evaluators, tuple(body.drift))
+            drift = tuple(body.drift)
+            return TaskSpec(name, body.app, body.contract, evaluators, drift, body.sample_rate)
         case ChannelDocument(spec=body):
             return ChannelSpec(name, body.type, body.url, body.secret)
     raise AssertionError(f"a kind without a reader: {type(shape).__name__}")
@@ -96,7 +104,7 @@ def _read_own_kind(shape: DocumentShape) -> Spec:
 def _read_evaluator(body: EvaluatorBody) -> EvaluatorSpec:
     rule = body.passes
     passes = None if rule is None else PassBounds(rule.at_least, rule.at_most)
-    return EvaluatorSpec(body.name, body.config, passes)
+    return EvaluatorSpec(body.name, body.config, passes, body.reported)
 
 
 def _gather(specs: list[Spec]) -> Declarations:

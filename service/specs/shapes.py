@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from service.domain.sampling import LOWEST_RATE
 from service.specs.durations import parse_duration
 
 
@@ -26,6 +27,12 @@ def _is_web_address(url: str) -> str:
     return url
 
 
+def _is_rate(rate: float) -> float:
+    if rate and not LOWEST_RATE <= rate <= 1:
+        raise ValueError(f"allowed: 0, or a number from {LOWEST_RATE:.5f} to 1, like 0.1")
+    return rate
+
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Prose = Annotated[str, Field(max_length=10_000)]
@@ -34,6 +41,8 @@ WebAddress = Annotated[str, Field(max_length=2_000), AfterValidator(_is_web_addr
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Ratio = Annotated[float, Field(gt=0, lt=1)]
 Percent = Annotated[float, Field(gt=0, lt=100)]
+SampleRate = Annotated[float, AfterValidator(_is_rate)]
+Days = Annotated[int, Field(ge=1, le=3_650)]
 
 
 class Shape(BaseModel):
@@ -60,12 +69,20 @@ class TitledMetadata(Metadata):
     display_name: Text | None = None
 
 
+class RetentionBody(Shape):
+    """How long what an app sends is kept."""
+
+    samples_days: Days
+
+
 class AppBody(Shape):
     """`spec` of kind App."""
 
     team: Name
     channels: list[Name] = []
     simulated: bool = False
+    sample_rate: SampleRate | None = None
+    retention: RetentionBody | None = None
 
 
 class Passes(Shape):
@@ -84,11 +101,18 @@ class Passes(Shape):
 
 
 class EvaluatorBody(Shape):
-    """One evaluator of a task."""
+    """One evaluator of a task; `reported`: the app itself evaluates, and sends the scores."""
 
     name: Text
     config: dict[str, Any] = {}
     passes: Passes | None = None
+    reported: bool = False
+
+    @model_validator(mode="after")
+    def _is_ours_or_the_apps(self) -> "EvaluatorBody":
+        if self.reported and self.config:
+            raise ValueError("allowed: reported: true without config; nothing is run here")
+        return self
 
 
 class TaskBody(Shape):
@@ -98,6 +122,7 @@ class TaskBody(Shape):
     contract: dict[str, Any] | None = None
     evaluators: list[EvaluatorBody] = []
     drift: list[Text] = []
+    sample_rate: SampleRate | None = None
 
 
 class ChannelBody(Shape):

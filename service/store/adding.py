@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import ARRAY, Column, ColumnElement, Connection, Table, func
 from sqlalchemy.dialects.postgresql import insert
 
 
@@ -20,7 +20,11 @@ def add_rows(
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=key,
-            set_={name: table.c[name] + statement.excluded[name] for name in sums},
+            set_={name: _sum(table.c[name], statement.excluded[name]) for name in sums},
         ),
         ordered,
     )
+
+
+def _sum(stored: Column[Any], new: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.add_counts(stored, new) if isinstance(stored.type, ARRAY) else stored + new

@@ -1,12 +1,12 @@
-"""Apps, their teams and their API keys."""
+"""Apps and their teams."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
-from service.store.tables import api_keys, app_channels, apps, channels, teams
+from service.store.tables import app_channels, apps, channels, teams
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,25 +18,30 @@ class App:
     display_name: str
     team: str
     simulated: bool
+    samples_retention_days: int | None = None
+    """None: what holds for the whole server."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredKey:
-    """What is known of an API key; the key itself is not."""
-
-    prefix: str
-    created_at: datetime
-    revoked_at: datetime | None
-
-
-_APP = select(
-    apps.c.id, apps.c.name, apps.c.display_name, teams.c.name.label("team"), apps.c.simulated
+APP = select(
+    apps.c.id,
+    apps.c.name,
+    apps.c.display_name,
+    teams.c.name.label("team"),
+    apps.c.simulated,
+    apps.c.samples_retention_days,
 ).join_from(apps, teams)
+"""Every column of `App`, in its order."""
+
+
+def retention_of(app: App, *, default: timedelta) -> timedelta:
+    """How long the app's samples are kept, and how far back they are taken in."""
+    days = app.samples_retention_days
+    return default if days is None else timedelta(days=days)
 
 
 def list_apps(connection: Connection, *, team: str | None = None) -> list[App]:
     """All apps, or those of one team, by name."""
-    query = _APP.order_by(apps.c.name)
+    query = APP.order_by(apps.c.name)
     if team is not None:
         query = query.where(teams.c.name == team)
     return [App(*row) for row in connection.execute(query)]
@@ -44,16 +49,7 @@ def list_apps(connection: Connection, *, team: str | None = None) -> list[App]:
 
 def find_app(connection: Connection, name: str) -> App | None:
     """The app of that name."""
-    row = connection.execute(_APP.where(apps.c.name == name)).one_or_none()
-    return App(*row) if row else None
-
-
-def find_app_of_key(connection: Connection, key_hash: bytes) -> App | None:
-    """The app that a live API key belongs to."""
-    query = _APP.join(api_keys, api_keys.c.app_id == apps.c.id).where(
-        api_keys.c.key_hash == key_hash, api_keys.c.revoked_at.is_(None)
-    )
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(APP.where(apps.c.name == name)).one_or_none()
     return App(*row) if row else None
 
 
@@ -76,23 +72,25 @@ def put_app(
     simulated: bool,
     channel_names: tuple[str, ...],
     now: datetime,
+    sample_rate: float | None = None,
+    samples_retention_days: int | None = None,
 ) -> int:
     """Create the app or bring it to this state; returns its id."""
     insert_team = insert(teams).values(name=team).on_conflict_do_nothing()
     connection.execute(insert_team)
     team_id = connection.scalar(select(teams.c.id).where(teams.c.name == team))
-    insert_app = insert(apps).values(
-        name=name, display_name=display_name, team_id=team_id, simulated=simulated, created_at=now
-    )
+    state = {
+        "display_name": display_name,
+        "team_id": team_id,
+        "simulated": simulated,
+        "sample_rate": sample_rate,
+        "samples_retention_days": samples_retention_days,
+    }
     app_id: int | None = connection.scalar(
-        insert_app.on_conflict_do_update(
-            index_elements=["name"],
-            set_={
-                "display_name": insert_app.excluded.display_name,
-                "team_id": insert_app.excluded.team_id,
-                "simulated": insert_app.excluded.simulated,
-            },
-        ).returning(apps.c.id)
+        insert(apps)
+        .values(name=name, created_at=now, **state)
+        .on_conflict_do_update(index_elements=["name"], set_=state)
+        .returning(apps.c.id)
     )
     assert app_id is not None  # noqa: S101 - an upsert returns its row
     connection.execute(app_channels.delete().where(app_channels.c.app_id == app_id))
@@ -103,40 +101,3 @@ def put_app(
         )
     )
     return app_id
-
-
-def add_api_key(
-    connection: Connection, *, app_id: int, key_hash: bytes, prefix: str, now: datetime
-) -> None:
-    """Store a key's hash."""
-    connection.execute(
-        api_keys.insert().values(app_id=app_id, key_hash=key_hash, prefix=prefix, created_at=now)
-    )
-
-
-def list_api_keys(connection: Connection, app_id: int) -> list[StoredKey]:
-    """The app's keys, oldest first."""
-    query = (
-        select(api_keys.c.prefix, api_keys.c.created_at, api_keys.c.revoked_at)
-        .where(api_keys.c.app_id == app_id)
-        .order_by(api_keys.c.created_at, api_keys.c.id)
-    )
-    return [StoredKey(*row) for row in connection.execute(query)]
-
-
-def revoke_api_key(connection: Connection, app_id: int, prefix: str, *, now: datetime) -> bool:
-    """Whether a live key of the app had this prefix.
-
-    Should two have it (one chance in 69 thousand million), both go: one of them has leaked.
-    """
-    revoked = connection.execute(
-        api_keys.update()
-        .where(
-            api_keys.c.app_id == app_id,
-            api_keys.c.prefix == prefix,
-            api_keys.c.revoked_at.is_(None),
-        )
-        .values(revoked_at=now)
-        .returning(api_keys.c.id)
-    )
-    return bool(revoked.all())

@@ -12,7 +12,7 @@ from service.store.adding import add_rows
 from service.store.database_errors import NUMBER_OUT_OF_RANGE, sqlstate_of
 from service.store.tables import call_counts
 
-_SUMS = ("calls", "input_tokens", "output_tokens", "cost_usd")
+_SUMS = ("calls", "squares", "input_tokens", "output_tokens", "cost_usd", "latency_counts")
 
 
 class CountsTooLargeError(InvalidInputError):
@@ -29,7 +29,9 @@ def add_call_counts(connection: Connection, app_id: int, counts: Iterable[CallCo
         {
             "app_id": app_id,
             **count.slice._asdict(),
-            **{name: getattr(count, name) for name in _SUMS},
+            **{name: getattr(count, name) for name in _SUMS[:-1]},
+            "squares": count.sum_of_squares,
+            "latency_counts": list(count.latency_counts),
         }
         for count in counts
     )

@@ -20,7 +20,9 @@ from sqlalchemy.exc import DBAPIError
 from service.settings import Settings
 from service.store import locks
 from service.store.database_errors import sqlstate_of
-from service.store.partitions import CHANGES_LOCK, PARTITIONINGS
+from service.store.partitions import CHANGES_LOCK, PARTITIONINGS, Partitioning
+from service.store.retention import read_longest_days
+from service.store.tables import samples
 
 _EXPIRY_LOCK = "expiry"
 _LOCK_TIMEOUT = "5s"
@@ -59,13 +61,21 @@ def drop_expired(engine: Engine, settings: Settings, *, now: datetime) -> Expire
         if not held:
             return expired
         for partitioning in PARTITIONINGS:
-            # A day's grace: rows are accepted up to the very edge of the retention.
-            days = getattr(settings, partitioning.retention_setting) + 1
-            over = partitioning.start_of(now - timedelta(days=days))
+            days = _days_kept(engine, partitioning, settings)
+            first_kept = partitioning.name_of(partitioning.first_kept(now, timedelta(days=days)))
             parent = partitioning.table.name
-            _detach_before(engine, parent, partitioning.name_of(over), expired)
+            _detach_before(engine, parent, first_kept, expired)
             _drop_detached(engine, parent, expired)
     return expired
+
+
+def _days_kept(engine: Engine, partitioning: Partitioning, settings: Settings) -> int:
+    """A partition is everybody's: it goes when the last app has no use for it any more."""
+    days: int = getattr(settings, partitioning.retention_setting)
+    if partitioning.table is not samples:
+        return days
+    with engine.connect() as connection:
+        return read_longest_days(connection, default=days)
 
 
 def _detach_before(engine: Engine, parent: str, first_kept: str, expired: Expired) -> None:

@@ -1,26 +1,35 @@
 """Batch ids already taken in: what makes a repeated post harmless."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, text
 
 from service.store.tables import ingest_batches
 
 
-def claim_batch(connection: Connection, app_id: int, batch_id: UUID, *, now: datetime) -> bool:
-    """Whether this batch is new.
+def claim_batches(
+    connection: Connection, claims: Collection[tuple[int, UUID]], *, now: datetime
+) -> set[tuple[int, UUID]]:
+    """Which of these batches, by app and batch id, are new.
 
-    A second post of the same batch waits here until the first one's transaction has ended.
+    Another post of the same batch waits here until the first one's transaction has ended.
     """
+    if not claims:
+        return set()
+    # In one order for all, so that no two groups wait for each other in a circle.
+    app_ids, batch_ids = zip(*sorted(claims), strict=True)
     claimed = connection.execute(
-        insert(ingest_batches)
-        .values(app_id=app_id, batch_id=batch_id, received_at=now)
-        .on_conflict_do_nothing()
-        .returning(ingest_batches.c.batch_id)
+        text(
+            "INSERT INTO ingest_batches (app_id, batch_id, received_at)"
+            " SELECT app_id, batch_id, :now FROM unnest("
+            "CAST(:app_ids AS bigint[]), CAST(:batch_ids AS uuid[])) AS c (app_id, batch_id)"
+            " ON CONFLICT DO NOTHING RETURNING app_id, batch_id"
+        ),
+        {"app_ids": list(app_ids), "batch_ids": list(batch_ids), "now": now},
     )
-    return claimed.first() is not None
+    return {(row.app_id, row.batch_id) for row in claimed}
 
 
 def forget_batches(connection: Connection, *, before: datetime) -> int:

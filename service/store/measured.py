@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Table, func
 
+from service.domain.reported_scores import is_reported
 from service.domain.slis import Tally
 from service.domain.slos import Indicator
 from service.store.sli_minutes import SUMS
@@ -34,6 +35,11 @@ class Measured:
         return self.indicator.kind == "quality"
 
     @property
+    def is_reported(self) -> bool:
+        """Whether the app gives these scores, so that no worker does."""
+        return self.evaluator_version is not None and is_reported(self.evaluator_version)
+
+    @property
     def table(self) -> Table:
         """Where the counts are."""
         return sli_minutes if self.is_quality else call_counts
@@ -53,14 +59,15 @@ class Measured:
         """What `tally` is made of."""
         if self.is_quality:
             return [func.coalesce(func.sum(sli_minutes.c[name]), 0) for name in SUMS]
-        bad = func.sum(call_counts.c.calls).filter(call_counts.c.outcome == "error")
-        return [func.coalesce(func.sum(call_counts.c.calls), 0), func.coalesce(bad, 0)]
+        counted = [func.sum(call_counts.c[name]) for name in ("calls", "squares")]
+        bad = [total.filter(call_counts.c.outcome == "error") for total in counted]
+        return [func.coalesce(each, 0) for each in (*counted, *bad)]
 
     def tally(self, sums: Sequence[Any]) -> Tally:
         """The tally of a row of `sums`."""
         if not self.is_quality:
-            total, bad = sums
-            return Tally.from_counts(int(total), int(bad))
+            total, w2, bad, bad_w2 = sums
+            return Tally.from_counts(int(total), int(bad), w2=float(w2), bad_w2=float(bad_w2))
         named = dict(zip(SUMS, sums, strict=True))
         # Sums of bigints are numeric in the database.
         return Tally(**named | {name: int(named[name]) for name in ("n", "bad_n")})

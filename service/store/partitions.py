@@ -4,16 +4,18 @@ A partition is made as a table of its own and then attached, which does not lock
 writers of its siblings as `CREATE TABLE ... PARTITION OF` would.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, Table, bindparam, text
 
 from service.store import locks, tables
 
 _AHEAD = timedelta(days=2)
+_DAY_S = 86_400
 CHANGES_LOCK = "partitions"
 """Held while a partition is made or dropped."""
 
@@ -37,6 +39,13 @@ class Partitioning:
             return start + timedelta(days=1)
         return (start + timedelta(days=32)).replace(day=1)
 
+    def first_kept(self, now: datetime, retention: timedelta) -> datetime:
+        """The beginning of the oldest partition that is still needed.
+
+        With a day's grace: rows are accepted up to the very edge of the retention.
+        """
+        return self.start_of(now - retention - timedelta(days=1))
+
     def name_of(self, start: datetime) -> str:
         """The partition's table name; the date in it sorts."""
         return f"{self.table.name}_p{start:%Y%m%d}"
@@ -48,7 +57,13 @@ PARTITIONINGS: tuple[Partitioning, ...] = (
     Partitioning(tables.call_counts, "month", "counts_retention_days"),
     Partitioning(tables.sli_minutes, "month", "counts_retention_days"),
     Partitioning(tables.drift_counts, "month", "counts_retention_days"),
+    Partitioning(tables.signals, "month", "scores_retention_days"),
+    Partitioning(tables.sessions, "month", "scores_retention_days"),
 )
+
+_KNOWN: WeakKeyDictionary[Engine, set[int]] = WeakKeyDictionary()
+"""Days (since 1970) whose partitions this process has seen. They stay while rows of them come in,
+because a partition goes only after its last row would be refused."""
 
 
 def ensure(engine: Engine, instants: Iterable[datetime]) -> None:
@@ -57,14 +72,25 @@ def ensure(engine: Engine, instants: Iterable[datetime]) -> None:
     Raises:
         OperationalError: Somebody holds a lock that this needs for too long; try again.
     """
-    distinct = list(instants)
-    if not distinct:
+    known = _KNOWN.setdefault(engine, set())
+    days = {int(instant.timestamp()) // _DAY_S for instant in instants} - known
+    if not days:
         return
     wanted = {
         p.name_of(start): (p, start)
         for p in PARTITIONINGS
-        for start in {p.start_of(instant) for instant in distinct}
+        for start in {p.start_of(datetime.fromtimestamp(day * _DAY_S, UTC)) for day in days}
     }
+    _make_missing(engine, wanted)
+    known |= days
+
+
+def forget_known(engine: Engine) -> None:
+    """Look again which partitions there are: one has gone that was known."""
+    _KNOWN.pop(engine, None)
+
+
+def _make_missing(engine: Engine, wanted: Mapping[str, tuple[Partitioning, datetime]]) -> None:
     with engine.begin() as connection:
         missing = wanted.keys() - _existing(connection, list(wanted))
         if not missing:

@@ -141,8 +141,8 @@ def _read_unscored(
     connection: Connection, measured: Measured, slicings: Slicings, now: datetime
 ) -> dict[timedelta, int]:
     """Samples without a score: by whole jobs that reach into the window, and failed ones."""
-    if not measured.is_quality:
-        return dict.fromkeys(slicings, 0)
+    if not measured.is_quality or measured.is_reported:
+        return dict.fromkeys(slicings, 0)  # no worker gives these scores, so none is awaited
     starts = {length: floor_minute(now) - length for length in slicings}
     waiting = select(
         *(

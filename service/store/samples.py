@@ -1,47 +1,44 @@
 """Samples: written by `COPY`, read by the workers that score them."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
 from service.domain.calls import NewSample
-from service.store.copying import copy_rows
+from service.store.binary_rows import COLUMNS, encode_samples
+from service.store.copying import copy_encoded
 from service.store.database_errors import UNIQUE_VIOLATION, sqlstate_of
-from service.store.tables import samples
 
-_PLAIN_FIELDS = tuple(field.name for field in fields(NewSample) if field.name != "attributes")
-_COLUMNS = ("app_id", "received_at", *_PLAIN_FIELDS, "attributes")
-_COLUMN_LIST = ", ".join(_COLUMNS)
+_COLUMN_LIST = ", ".join(COLUMNS)
 _CLASH_ON_A_CLUSTER = "XX000"  # Citus reports a clash inside a COPY as an internal error
 
 
 def insert_samples(
-    connection: Connection, app_id: int, new: Sequence[NewSample], *, now: datetime
+    connection: Connection,
+    app_id: int,
+    new: Sequence[NewSample],
+    *,
+    now: datetime,
+    expect_clashes: bool,
 ) -> list[NewSample]:
     """Write samples, in one order for all writers; returns those that were not there already.
 
     Two batches that share samples wait for each other row by row. Each writes in the order of the
     primary key, so that no two can wait in a circle.
 
-    The plain `COPY` is the fast path. Only where it meets a sample that is already stored does it
-    begin again through a temporary table, which costs about 40 % more.
+    expect_clashes: Samples that are stored already are skipped, by way of a temporary table, which
+        costs about 40 % more. Without it they raise (see `is_clash`) and undo the transaction.
     """
     if not new:
         return []
-    new = sorted(new, key=_key)
-    try:
-        with connection.begin_nested():
-            _copy(connection, "samples", app_id, new, now)
-    except DBAPIError as error:
-        if sqlstate_of(error) not in (UNIQUE_VIOLATION, _CLASH_ON_A_CLUSTER):
-            raise
-    else:
+    new = sorted(new, key=attrgetter("order"))
+    if not expect_clashes:
+        _copy(connection, "samples", app_id, new, now)
         return new
     connection.execute(
         text(
@@ -53,15 +50,18 @@ def insert_samples(
     stored = connection.execute(
         text(
             f"INSERT INTO samples ({_COLUMN_LIST}) SELECT {_COLUMN_LIST} FROM staged_samples"
-            " ORDER BY called_at, sample_id ON CONFLICT DO NOTHING RETURNING called_at, sample_id"
-        )
+            " WHERE app_id = :app_id ORDER BY called_at, sample_id"
+            " ON CONFLICT DO NOTHING RETURNING called_at, sample_id"
+        ),
+        {"app_id": app_id},
     )
-    keys = {(row.called_at, row.sample_id) for row in stored}
-    return [sample for sample in new if _key(sample) in keys]
+    keys = {(row.called_at, row.sample_id.int) for row in stored}
+    return [sample for sample in new if sample.order in keys]
 
 
-def _key(sample: NewSample) -> tuple[datetime, UUID]:
-    return sample.called_at, sample.sample_id
+def is_clash(error: DBAPIError) -> bool:
+    """Whether a `COPY` met a row that is stored already."""
+    return sqlstate_of(error) in (UNIQUE_VIOLATION, _CLASH_ON_A_CLUSTER)
 
 
 def read_samples(
@@ -88,8 +88,4 @@ def read_samples(
 def _copy(
     connection: Connection, table: str, app_id: int, new: Sequence[NewSample], now: datetime
 ) -> None:
-    rows = (
-        (app_id, now, *(getattr(sample, name) for name in _PLAIN_FIELDS), Jsonb(sample.attributes))
-        for sample in new
-    )
-    copy_rows(connection, samples, _COLUMNS, rows, into=table)
+    copy_encoded(connection, table, COLUMNS, encode_samples(app_id, now, new))

@@ -32,6 +32,14 @@ class ScoringJob:
     lease_token: UUID
 
 
+_ENQUEUE = text(
+    "INSERT INTO scoring_jobs (app_id, environment, task, created_at, called_ats, sample_ids,"
+    " sample_count, first_called_at, last_called_at) VALUES (:app_id, :environment, :task,"
+    " :created_at, CAST(:called_ats AS timestamptz[]), CAST(:sample_ids AS uuid[]),"
+    " :sample_count, :first_called_at, :last_called_at)"
+)
+
+
 def enqueue(
     connection: Connection, app_id: int, new: Iterable[NewSample], *, now: datetime
 ) -> None:
@@ -39,10 +47,19 @@ def enqueue(
     rows = [
         {"app_id": app_id, "environment": environment, "task": task, "created_at": now}
         | _of_samples([s.called_at for s in chunk], [s.sample_id for s in chunk])
+        | {
+            # As text: the driver takes seven times as long to turn a list into an array.
+            "called_ats": _literal(sample.called_at.isoformat() for sample in chunk),
+            "sample_ids": _literal(str(sample.sample_id) for sample in chunk),
+        }
         for (environment, task), chunk in _chunks(new)
     ]
     if rows:
-        connection.execute(scoring_jobs.insert(), rows)
+        connection.execute(_ENQUEUE, rows)
+
+
+def _literal(elements: Iterable[str]) -> str:
+    return f"{{{','.join(elements)}}}"
 
 
 def _of_samples(called_ats: Sequence[datetime], sample_ids: Sequence[UUID]) -> dict[str, Any]:

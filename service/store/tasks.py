@@ -1,22 +1,32 @@
 """Tasks: how an app's capability is scored and watched."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
+from service.domain.reported_scores import ReportedRule
 from service.store.tables import tasks
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluatorChoice:
-    """One evaluator of a task, as declared; `passes` has `at_least` and `at_most`."""
+    """One evaluator of a task, as declared; `passes` has `at_least` and `at_most`.
+
+    reported: the app gives these scores; nobody here does.
+    """
 
     name: str
     config: dict[str, Any]
     passes: dict[str, float | None] | None
+    reported: bool = False
+
+    @property
+    def reported_rule(self) -> ReportedRule:
+        """When a score that the app reports is good."""
+        return ReportedRule(**(self.passes or {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +38,8 @@ class StoredTask:
     contract: dict[str, Any] | None
     evaluators: tuple[EvaluatorChoice, ...]
     drift_evaluators: tuple[str, ...]
+    sample_rate: float | None = None
+    """Of its calls, to be kept whole; None: what is declared for the app, or set in it."""
 
 
 _COLUMNS = [tasks.c[name] for name in StoredTask.__slots__]
@@ -40,6 +52,7 @@ def _task(row: Any) -> StoredTask:
         row.contract,
         tuple(EvaluatorChoice(**choice) for choice in row.evaluators),
         tuple(row.drift_evaluators),
+        row.sample_rate,
     )
 
 
@@ -62,13 +75,11 @@ def put_task(connection: Connection, task: StoredTask) -> None:
         app_id=task.app_id,
         name=task.name,
         contract=task.contract,
-        evaluators=[
-            {"name": choice.name, "config": choice.config, "passes": choice.passes}
-            for choice in task.evaluators
-        ],
+        evaluators=[asdict(choice) for choice in task.evaluators],
         drift_evaluators=list(task.drift_evaluators),
+        sample_rate=task.sample_rate,
     )
-    changed = ("contract", "evaluators", "drift_evaluators")
+    changed = ("contract", "evaluators", "drift_evaluators", "sample_rate")
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["app_id", "name"],

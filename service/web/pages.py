@@ -10,6 +10,7 @@ from service.flows.acknowledge_incident import acknowledge_incident
 from service.flows.resolve_incident import resolve_incident
 from service.web.incidents import build_incident_list, build_incident_view
 from service.web.inputs import Before, By, IncidentId, NameInPath, Note, Team, Week
+from service.web.instances import build_instances_view
 from service.web.overview import build_overview
 from service.web.rendering import render
 from service.web.reports import build_report_view, build_teams_view
@@ -66,6 +67,13 @@ def show_slo(app: NameInPath, name: NameInPath, resources: WithResources) -> HTM
     """One SLO: definition, tiers, chart, budget."""
     view = build_slo_view(resources.engine, resources.registry, app, name, now=resources.clock())
     return render("slo.html", view)
+
+
+@router.get("/apps/{app}/instances")
+def show_instances(app: NameInPath, resources: WithResources) -> HTMLResponse:
+    """Whether every call of an app is accounted for."""
+    view = build_instances_view(resources.engine, app, now=resources.clock())
+    return render("instances.html", view)
 
 
 @router.get("/reports")

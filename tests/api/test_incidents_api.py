@@ -6,16 +6,13 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from evaluators.registry import load
-from service.api import incidents, problems
-from service.api.dependencies import Resources
 from service.domain.incidents import AlertSignal
 from service.domain.notifications import Channel
 from service.flows.open_incident import raise_alert
 from service.settings import Settings
+from service.wiring import build_api
 from tests.flows.incident_fixtures import NOON, add_app
 from tests.serving import serving
 
@@ -24,10 +21,7 @@ BEYOND_BIGINT = 2**63
 
 @pytest.fixture
 def client(engine: Engine) -> Iterator[httpx.Client]:
-    app = FastAPI()
-    problems.install(app)
-    app.include_router(incidents.router)
-    app.state.resources = Resources(engine, load(), Settings(), lambda: NOON)
+    app = build_api(engine, Settings(), clock=lambda: NOON)
     with serving(app) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 

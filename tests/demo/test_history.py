@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from service.api.schemas.samples import parse_batch
+from service.api.schemas.batches import read_batch_carefully
 from service.demo.history import CALLS_PER_BATCH, CALLS_PER_HOUR, history
 from service.demo.rhythm import call_times, share_of_mean
 
@@ -38,7 +38,7 @@ def test_no_gap_is_so_long_that_a_slice_of_an_alert_window_stays_empty() -> None
 
 def test_the_api_takes_every_sample_and_counts_every_call() -> None:
     batches = list(history(END - timedelta(days=2), END, Random(7)))
-    parsed = [parse_batch(batch.body, max_items=CALLS_PER_BATCH) for batch in batches]
+    parsed = [read_batch_carefully(batch.body, max_items=CALLS_PER_BATCH) for batch in batches]
     assert not [rejection for batch in parsed for rejection in batch.rejections]
     for sent, batch in zip(batches, parsed, strict=True):
         assert len(batch.samples) == sent.calls

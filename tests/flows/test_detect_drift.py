@@ -1,5 +1,4 @@
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
@@ -289,7 +288,7 @@ def test_an_alarm_that_vanishes_with_the_rest_of_its_hour_still_lasts_a_day(
     post(engine, app, short, [a_count(30, minute=NOW)])
     assert judge(engine, now=NOW).status == "firing"
     rest = [
-        replace(sample, called_at=NOW + HOUR / 2)
+        sample._replace(called_at=NOW + HOUR / 2)
         for sample in answers(NOW, 1, length=500, per_hour=1000)
     ]
     at = NOW + HOUR * 0.9

@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.schemas.samples import parse_batch
+from service.api.schemas.batches import read_batch_carefully
 from service.replay.batches import build_batch, call_counts, chunks
 from service.replay.mapping import Rules, Skip
 from service.replay.outgoing import Outgoing, Survey, outgoing
@@ -97,7 +97,7 @@ def test_a_batch_is_what_the_api_reads() -> None:
         [{"q": 'Grüße \u2028 "x"', "m": m, "n": n} for m in "ab" for n in ("1", "2", "")]
     )
     body = build_batch(calls, app="support", seed=SEED, first=0).body
-    batch = parse_batch(body, max_items=5000)
+    batch = read_batch_carefully(body, max_items=5000)
     assert not batch.rejections
     assert [s.prompt for s in batch.samples.values()] == ['Grüße \u2028 "x"'] * 6
     assert json.loads(body)["app"] == "support"

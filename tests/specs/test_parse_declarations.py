@@ -150,7 +150,7 @@ def test_every_fault_of_every_document_is_told_at_once() -> None:
         "s.yaml, document 1, spec.objectives[0].target: found the number 95; "
         "allowed: a number between 0 and 1, like 0.95 (or targetPercent: 95)",
         "t.yaml, document 1, spec.drfit: found an unknown field 'drfit'; "
-        "did you mean 'drift'? Allowed: app, contract, drift, evaluators",
+        "did you mean 'drift'? Allowed: app, contract, drift, evaluators, sampleRate",
         "x.yaml, document 1, kind: found 'Tsk'; did you mean 'Task'? "
         "Allowed: App, Channel, SLO, Task",
     ]

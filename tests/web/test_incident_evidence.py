@@ -101,7 +101,7 @@ def test_labels_tell_what_is_bad_beside_the_day_before(site: Site, engine: Engin
 def test_types_of_errors_tell_why_calls_fail(site: Site, engine: Engine) -> None:
     app = burn(engine, bad=1, failed=2)
     failed = a_sample(called_at=SINCE, outcome="error", response=None)
-    timed_out = [replace(failed, sample_id=uuid4(), error_type="Timeout") for _ in range(3)]
+    timed_out = [failed._replace(sample_id=uuid4(), error_type="Timeout") for _ in range(3)]
     post(engine, app, [*timed_out, failed, a_sample(called_at=SINCE)])
     evaluate_slos(engine, REGISTRY, now=NOW)
     page = site.page("/incidents/1")

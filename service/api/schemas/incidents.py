@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.schemas.samples import Name, Text
+from service.api.schemas.words import Name, Text
 
 NOTE_CHARACTERS = 4_000
 LARGEST_ID = 2**63 - 1

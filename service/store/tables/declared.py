@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
+    Integer,
     Interval,
     LargeBinary,
     Table,
@@ -38,6 +39,9 @@ apps = Table(
     Column("display_name", Text, nullable=False),
     Column("team_id", BigInteger, ForeignKey("teams.id"), nullable=False),
     Column("simulated", Boolean, nullable=False),
+    # Null: what the app itself has set, or what holds for the whole server.
+    Column("sample_rate", Double),
+    Column("samples_retention_days", Integer),
     instant("created_at"),
 )
 
@@ -57,6 +61,7 @@ tasks = Table(
     Column("contract", JSONB(none_as_null=True)),
     Column("evaluators", JSONB, nullable=False),
     Column("drift_evaluators", ARRAY(Text), nullable=False),
+    Column("sample_rate", Double),
     UniqueConstraint("app_id", "name"),
 )
 
@@ -92,6 +97,10 @@ api_keys = Table(
     Column("key_hash", LargeBinary, nullable=False, unique=True),
     # The first characters, so that a person can tell keys apart; far too few to use.
     Column("prefix", Text, nullable=False),
+    # What it may do: 'ingest', 'read'.
+    Column("scopes", ARRAY(Text), nullable=False),
+    # Items a second; null: the server's own limit.
+    Column("rate_limit_per_s", Double),
     instant("created_at"),
     instant("revoked_at", nullable=True),
 )

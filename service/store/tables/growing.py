@@ -5,7 +5,19 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, SmallInteger, Table, Text, Uuid
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from service.store.tables.base import Instant, instant, metadata, sums, words
@@ -38,6 +50,8 @@ samples = _growing(
     Column("keep_probability", Double, nullable=False),
     Column("attributes", JSONB, nullable=False),
     instant("received_at"),
+    # Signals name a sample by its id alone. Ids that follow the clock (UUIDv7) keep its pages warm.
+    Index("ix_samples_sample_id", "app_id", "sample_id"),
 )
 
 scores = _growing(
@@ -66,9 +80,13 @@ call_counts = _growing(
     Column("minute", Instant, primary_key=True),
     *(Column(name, Text, primary_key=True) for name in (*_DIMENSIONS, "outcome")),
     Column("calls", BigInteger, nullable=False),
+    # Equal to `calls` where each was counted; more where kept ones stand for those that were not.
+    *sums("squares"),
     Column("input_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger, nullable=False),
     Column("cost_usd", Double, nullable=False),
+    # Calls by latency, in the buckets of `domain/latency.py`; empty where no latency was told.
+    Column("latency_counts", ARRAY(BigInteger), nullable=False),
 )
 
 sli_minutes = _growing(
@@ -97,4 +115,48 @@ drift_counts = _growing(
     Column("bin", SmallInteger, primary_key=True, autoincrement=False),
     Column("n", BigInteger, nullable=False),
     *sums("w", "w2"),
+)
+
+signals = _growing(
+    "signals",
+    "signalled_at",
+    Column("app_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("signalled_at", Instant, primary_key=True),
+    Column("signal_id", Uuid, primary_key=True),
+    Column("sample_id", Uuid, nullable=False),
+    *words("environment", "task", "kind"),
+    Column("value", Double),
+    Column("text", Text),
+    Column("session_id", Text),
+    Column("user_id", Text),
+    Column("is_derived", Boolean, nullable=False),
+    instant("received_at"),
+    # Of its sample, once that is known: signals may come long after, or before it.
+    instant("called_at", nullable=True),
+    # When to look for the sample next; null once it is found, or no longer looked for.
+    instant("look_at", nullable=True),
+    Index("ix_signals_sample_id", "app_id", "sample_id"),
+    Index(
+        "ix_signals_waiting",
+        *("app_id", "look_at"),
+        postgresql_where=text("look_at IS NOT NULL"),
+    ),
+)
+
+sessions = _growing(
+    "sessions",
+    "ended_at",
+    Column("app_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("ended_at", Instant, primary_key=True),
+    Column("environment", Text, primary_key=True),
+    Column("session_id", Text, primary_key=True),
+    Column("task", Text, nullable=False),
+    Column("user_id", Text),
+    instant("started_at"),
+    Column("calls", BigInteger, nullable=False),
+    Column("keep_probability", Double, nullable=False),
+    Column("last_sample_id", Uuid, nullable=False),
+    # Why it counts as abandoned; null where it ended well.
+    Column("abandonment", Text),
+    instant("closed_at"),
 )

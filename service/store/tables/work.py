@@ -5,6 +5,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Double,
     Index,
     Integer,
     Table,
@@ -51,6 +52,68 @@ scoring_jobs = Table(
         postgresql_where=text("failed_at IS NULL"),
     ),
     Index("ix_scoring_jobs_backlog", "app_id", "task", "environment"),
+)
+
+awaited_scores = Table(
+    "awaited_scores",
+    metadata,
+    Column("app_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("sample_id", Uuid, primary_key=True),
+    Column("evaluator", Text, primary_key=True),
+    Column("value", Double, nullable=False),
+    *words("label", "explanation"),
+    instant("received_at"),
+    Index("ix_awaited_scores_received_at", "received_at"),
+)
+
+api_key_uses = Table(
+    "api_key_uses",
+    metadata,
+    Column("key_id", BigInteger, primary_key=True, autoincrement=False),
+    instant("last_used_at"),
+)
+
+sdk_instances = Table(
+    "sdk_instances",
+    metadata,
+    Column("app_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("instance_id", Uuid, primary_key=True),
+    *words("environment", "release", "sdk"),
+    instant("started_at"),
+    # Of the newest batch that told its ledger: an older one must not overwrite it.
+    Column("sequence", BigInteger, nullable=False),
+    Column("produced", BigInteger, nullable=False),
+    Column("stored", BigInteger, nullable=False),
+    Column("sampled_out", BigInteger, nullable=False),
+    Column("queued", BigInteger, nullable=False),
+    Column("dropped", JSONB, nullable=False),
+    Column("counted", BigInteger, nullable=False),
+    Column("uncounted", JSONB, nullable=False),
+    # By our own count over all its batches, in whatever order they came and were answered: samples
+    # that are stored, and samples that were refused.
+    Column("arrived", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    # Written with every batch: no index holds it, so that such a write touches none (HOT).
+    instant("seen_at"),
+)
+
+open_sessions = Table(
+    "open_sessions",
+    metadata,
+    Column("app_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("environment", Text, primary_key=True),
+    Column("session_id", Text, primary_key=True),
+    *words("task"),
+    Column("user_id", Text),
+    instant("started_at"),
+    instant("last_called_at"),
+    Column("calls", BigInteger, nullable=False),
+    Column("keep_probability", Double, nullable=False),
+    Column("last_sample_id", Uuid, nullable=False),
+    Column("last_outcome", Text, nullable=False),
+    # When a call of it last came in: calls of a log, or of an outage, are idle from the first on.
+    instant("touched_at"),
+    Index("ix_open_sessions_touched_at", "touched_at"),
 )
 
 drift_references = Table(

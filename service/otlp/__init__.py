@@ -1,0 +1,1 @@
+"""OpenTelemetry to our words: spans of any instrumentation become calls. Pure, like `domain`."""
