@@ -20,6 +20,7 @@ from service.api import (
     stored_samples,
     users,
 )
+from service.api.application import Api
 from service.api.bodies import LimitBodies
 from service.api.callers import Callers
 from service.api.dependencies import Resources, WithResources
@@ -43,15 +44,13 @@ def build_api(
     engine: Engine, settings: Settings, *, clock: Callable[[], datetime] = utc_now
 ) -> FastAPI:
     """The HTTP application: JSON edge and pages."""
-    # No interactive documentation: its page would load scripts from another site.
-    app = FastAPI(title="Watchkeeper", version="0.1.0", docs_url=None, redoc_url=None)
+    app = Api(title="Watchkeeper", version="0.1.0", short_ways=samples.ENDPOINTS)
     app.state.resources = _resources(engine, settings, clock)
     problems.install(app)
     app.add_middleware(LimitBodies, max_bytes=settings.max_body_bytes)
     app.add_middleware(StatusForExporters)
     app.add_middleware(ErrorPages)  # the last one is the outermost: it sees every answer
-    # First, because nearly every request is for them.
-    app.router.routes[:0] = [*samples.ROUTES, *otlp.ROUTES]
+    app.router.routes.extend([*samples.ROUTES, *otlp.ROUTES])
     for part in (incidents, instances, pages, reports, stored_samples, users):
         app.include_router(part.router)
     app.add_api_route("/healthz", _alive, include_in_schema=False)

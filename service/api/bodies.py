@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 import zstandard
 from fastapi import HTTPException, Request
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.intake import Guest
@@ -29,8 +30,17 @@ class BrokenBodyError(InvalidInputError):
     status = HTTPStatus.BAD_REQUEST
 
 
+class HungUpError(InvalidInputError):
+    """The sender hung up in the middle of its body; send it again."""
+
+    status = HTTPStatus.BAD_REQUEST
+
+
 _GZIP = zlib.MAX_WBITS | 16
-_ZSTD_STEP = 1_048_576  # bytes
+_ZSTD_STEP = 1_024
+"""Bytes that are decompressed at a time: into 32 MB at most, whatever they are."""
+_ZSTD_WINDOW = 8_388_608
+"""Bytes that a sender may rely on (RFC 9659)."""
 
 
 async def read_body(request: Request, guest: Guest, *, max_bytes: int) -> bytes:
@@ -40,11 +50,7 @@ async def read_body(request: Request, guest: Guest, *, max_bytes: int) -> bytes:
         raise UnsupportedEncodingError(
             f"Content-Encoding {encoding[:40]!r} is not supported; use gzip, zstd or none"
         )
-    chunks = []
-    async for chunk in request.stream():
-        guest.take(len(chunk))
-        chunks.append(chunk)
-    sent = b"".join(chunks)
+    sent = await _receive(request, guest, max_bytes)
     if encoding == "identity":
         return sent
     body = _gunzip(sent, max_bytes) if encoding == "gzip" else _unzstd(sent, max_bytes)
@@ -56,6 +62,22 @@ async def read_body(request: Request, guest: Guest, *, max_bytes: int) -> bytes:
     return body
 
 
+async def _receive(request: Request, guest: Guest, max_bytes: int) -> bytes:
+    chunks = []
+    received = 0
+    try:
+        async for chunk in request.stream():
+            received += len(chunk)
+            if received > max_bytes:
+                raise BodyTooLargeError(f"The body is more than {max_bytes} bytes")
+            guest.take(len(chunk))
+            chunks.append(chunk)
+    except ClientDisconnect:
+        # Nobody reads the answer; but it is an everyday event, and no error of ours to be logged.
+        raise HungUpError("The sender hung up in the middle of its body") from None
+    return b"".join(chunks)
+
+
 def _gunzip(sent: bytes, max_bytes: int) -> bytes:
     inflater = zlib.decompressobj(_GZIP)
     try:
@@ -65,19 +87,26 @@ def _gunzip(sent: bytes, max_bytes: int) -> bytes:
         raise BrokenBodyError(f"The body is not gzip: {error}") from None
     if not inflater.eof and len(body) <= max_bytes:
         raise BrokenBodyError("The body ends in the middle of its gzip stream")
+    if inflater.unused_data:
+        raise BrokenBodyError("The body goes on after the end of its gzip stream")
     return body
 
 
 def _unzstd(sent: bytes, max_bytes: int) -> bytes:
-    room = max_bytes + 1
-    parts = []
+    # A frame that is one segment needs a window of its whole size.
+    window = max(max_bytes, _ZSTD_WINDOW)
+    inflater = zstandard.ZstdDecompressor(max_window_size=window).decompressobj()
+    parts, size, start = [], 0, 0
     try:
-        with zstandard.ZstdDecompressor().stream_reader(sent) as reader:
-            while room and (part := reader.read(min(room, _ZSTD_STEP))):
-                parts.append(part)
-                room -= len(part)
-    except (zstandard.ZstdError, MemoryError) as error:
+        while size <= max_bytes and start < len(sent) and not inflater.eof:
+            parts.append(inflater.decompress(sent[start : start + _ZSTD_STEP]))
+            size, start = size + len(parts[-1]), start + _ZSTD_STEP
+    except zstandard.ZstdError as error:
         raise BrokenBodyError(f"The body is not zstd: {error}") from None
+    if size <= max_bytes and not inflater.eof:
+        raise BrokenBodyError("The body ends in the middle of its zstd frame")
+    if inflater.eof and (inflater.unused_data or start < len(sent)):
+        raise BrokenBodyError("The body goes on after the end of its zstd frame")
     return b"".join(parts)
 
 

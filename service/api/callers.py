@@ -93,6 +93,8 @@ class Callers:
     engine: Engine
     clock: Callable[[], datetime]
     limit_per_s: float | None
+    clock_s: Callable[[], float] = monotonic
+    """Seconds since any moment, whatever is done to the machine's clock."""
     _known: dict[bytes, tuple[Caller, float]] = field(default_factory=dict)
     _done_at_s: dict[int, float] = field(default_factory=dict)
     _use_noted_s: dict[int, float] = field(default_factory=dict)
@@ -100,7 +102,7 @@ class Callers:
     def remembered(self, authorization: str) -> Caller | None:
         """Who it is, if that was asked a moment ago."""
         caller, until = self._known.get(_key_in(authorization).hash, (None, 0.0))
-        return caller if monotonic() < until else None
+        return caller if self.clock_s() < until else None
 
     def look_up(self, authorization: str) -> Caller:
         """Who it is, by the database.
@@ -118,7 +120,7 @@ class Callers:
                     "watchkeeper keys create --app APP"
                 )
             caller = Caller(key, read_sample_rates(connection, key.app.id))
-        self._known[key_hash] = (caller, monotonic() + REMEMBERED_S)
+        self._known[key_hash] = (caller, self.clock_s() + REMEMBERED_S)
         return caller
 
     def forget(self, key_ids: Collection[int]) -> None:
@@ -139,7 +141,7 @@ class Callers:
         if per_s is None:
             return
         state, wait_s = admit(
-            self._done_at_s.get(caller.key.id, 0.0), items, per_s=per_s, now_s=monotonic()
+            self._done_at_s.get(caller.key.id, 0.0), items, per_s=per_s, now_s=self.clock_s()
         )
         self._done_at_s[caller.key.id] = state
         if wait_s:
@@ -151,7 +153,7 @@ class Callers:
 
     def uses_to_note(self, key_ids: Collection[int]) -> dict[int, datetime]:
         """Which of these keys' uses are to be written down now: each once a minute."""
-        now_s = monotonic()
+        now_s = self.clock_s()
         due = [
             key_id
             for key_id in key_ids

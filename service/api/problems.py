@@ -1,6 +1,6 @@
 """Every error of the API as problem details (RFC 9457)."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
 import structlog
@@ -42,12 +42,29 @@ def problem(
 
 def install(app: FastAPI) -> None:
     """Answer every error of this application as a problem."""
-    app.add_exception_handler(WatchkeeperError, _ours)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _invalid_request)
-    app.add_exception_handler(OperationalError, _database_away)
-    app.add_exception_handler(PoolTimeoutError, _database_away)
+    for kind, respond in _ANSWERS.items():
+        app.add_exception_handler(kind, respond)
     app.add_middleware(AnswerUnexpectedErrors)
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """The problem that this error is, for what stands beside the framework."""
+    try:
+        for kind, respond in _ANSWERS.items():
+            if isinstance(error, kind):
+                return await respond(request, error)
+    except Exception as same:
+        error = same
+    return unexpected(request.scope, error)
+
+
+def unexpected(scope: Scope, error: Exception) -> Response:
+    """Log what nobody expected, and the answer to it."""
+    seen, trace = telemetry.described(error), telemetry.traced(error)
+    _log.error("unexpected_error", route=_route(scope), **seen, trace=trace)
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "Unexpected error; the server's log has its trace."
+    )
 
 
 async def _ours(_request: Request, error: Exception) -> Response:
@@ -114,10 +131,9 @@ class AnswerUnexpectedErrors:
         try:
             await self._app(scope, receive, noticed)
         except Exception as error:
-            seen, trace = telemetry.described(error), telemetry.traced(error)
-            _log.error("unexpected_error", route=_route(scope), **seen, trace=trace)
+            response = unexpected(scope, error)
             if scope["type"] == "http" and not has_begun:
-                await _unexpected()(scope, receive, send)
+                await response(scope, receive, send)
             # Where the answer had begun, the server sees that it has no end, and hangs up.
 
 
@@ -127,7 +143,10 @@ def _route(scope: Scope) -> str:
     return str(scope["path"] if route is None else route.path)
 
 
-def _unexpected() -> Response:
-    return problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "Unexpected error; the server's log has its trace."
-    )
+_ANSWERS: Mapping[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    WatchkeeperError: _ours,
+    HTTPException: _http,
+    RequestValidationError: _invalid_request,
+    OperationalError: _database_away,
+    PoolTimeoutError: _database_away,
+}

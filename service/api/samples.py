@@ -1,7 +1,7 @@
 """`POST /v1/samples` and `POST /v1/signals`: where calls, and what users did with them, come in.
 
-These two carry all the traffic, so they stand beside the framework's routing and validation: its
-middleware and error answers hold for them, its parsing of requests does not.
+These two carry all the traffic, so they stand beside the framework (see `application.py`): what its
+middleware does for the others, they do themselves.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from service.api import problems
 from service.api.bodies import read_body
 from service.api.callers import Caller
 from service.api.dependencies import Resources, resources_of
@@ -39,7 +40,11 @@ class PostBatch:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        response = await self._answer(Request(scope, receive))
+        request = Request(scope, receive)
+        try:
+            response = await self._answer(request)
+        except Exception as error:
+            response = await problems.answer(request, error)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -72,10 +77,12 @@ async def identify(request: Request, resources: Resources) -> Caller:
     return await run_in_threadpool(resources.callers.look_up, authorization)
 
 
-post_samples = PostBatch(read_batch_at_once, read_batch_carefully)
-post_signals = PostBatch(read_signals_at_once, read_signals_carefully)
-
+ENDPOINTS = {
+    "/v1/samples": PostBatch(read_batch_at_once, read_batch_carefully),
+    "/v1/signals": PostBatch(read_signals_at_once, read_signals_carefully),
+}
+# So that another method on one of these paths is refused as such.
 ROUTES = [
-    Route("/v1/samples", post_samples, methods=["POST"], include_in_schema=False),
-    Route("/v1/signals", post_signals, methods=["POST"], include_in_schema=False),
+    Route(path, endpoint, methods=["POST"], include_in_schema=False)
+    for path, endpoint in ENDPOINTS.items()
 ]

@@ -11,7 +11,7 @@ BURST_S = 10.0
 def admit(done_at_s: float, items: int, *, per_s: float, now_s: float) -> tuple[float, float]:
     """The new state, and for how many seconds to wait instead; 0 where the items are admitted.
 
-    Items are admitted while the debt is below the burst, however many they are, so that a batch
+    Items are admitted while the debt is within the burst, however many they are, so that a batch
     larger than the burst is slow but never impossible.
 
     >>> admit(0.0, 50, per_s=10, now_s=100.0)
@@ -22,6 +22,6 @@ def admit(done_at_s: float, items: int, *, per_s: float, now_s: float) -> tuple[
     (115.0, 5.0)
     """
     debt_s = max(done_at_s - now_s, 0.0)
-    if debt_s >= BURST_S:
-        return done_at_s, debt_s - BURST_S or 1 / per_s
+    if debt_s > BURST_S:
+        return done_at_s, debt_s - BURST_S
     return now_s + debt_s + items / per_s, 0.0

@@ -101,11 +101,26 @@ def ingest_batches(
     return [
         outcome
         for post in posts
-        for outcome in ingest_batches(engine, [post], now=now, retention_of=retention_of)
+        for outcome in ingest_batches(
+            engine, [post], now=now, retention_of=retention_of, used_at=used_at
+        )
     ]
 
 
 def _store_together(
+    engine: Engine, entries: Sequence[_Entry], *, now: datetime, used_at: Mapping[int, datetime]
+) -> list[Receipt | Exception]:
+    try:
+        return _store_where_partitions_are_known(engine, entries, now=now, used_at=used_at)
+    except DBAPIError as error:
+        if not partitions.is_missing(error):
+            raise
+    # One that this process had seen was dropped by hand: look again, and make it.
+    partitions.forget_known(engine)
+    return _store_where_partitions_are_known(engine, entries, now=now, used_at=used_at)
+
+
+def _store_where_partitions_are_known(
     engine: Engine, entries: Sequence[_Entry], *, now: datetime, used_at: Mapping[int, datetime]
 ) -> list[Receipt | Exception]:
     partitions.ensure(engine, _times(entries))
@@ -118,6 +133,7 @@ def _store_together(
             raise
     # Some sample is stored already, which a plain COPY cannot skip; begin again, the slower way.
     with engine.begin() as connection:
+        note_uses(connection, used_at)
         return _store(connection, entries, now=now, expect_clashes=True)
 
 

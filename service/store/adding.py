@@ -1,10 +1,11 @@
 """Adding to stored counts: many writers, one row, no lost update."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ARRAY, Column, ColumnElement, Connection, Table, func
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 
 def add_rows(
@@ -16,13 +17,15 @@ def add_rows(
     ordered = sorted(rows, key=lambda row: [row[name] for name in key])
     if not ordered:
         return
+    connection.execute(_adding(table, tuple(sums)), ordered)
+
+
+@cache  # building it takes longer than most of its executions
+def _adding(table: Table, sums: tuple[str, ...]) -> Insert:
     statement = insert(table)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=key,
-            set_={name: _sum(table.c[name], statement.excluded[name]) for name in sums},
-        ),
-        ordered,
+    return statement.on_conflict_do_update(
+        index_elements=[column.name for column in table.primary_key.columns],
+        set_={name: _sum(table.c[name], statement.excluded[name]) for name in sums},
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from service.domain.api_keys import ApiKey, Scope
@@ -53,10 +53,8 @@ def find_live_key(connection: Connection, key_hash: bytes) -> LiveKey | None:
 
 def find_revoked(connection: Connection, key_ids: Collection[int]) -> set[int]:
     """Which of these keys are revoked."""
-    query = select(api_keys.c.id).where(
-        api_keys.c.id.in_(key_ids), api_keys.c.revoked_at.is_not(None)
-    )
-    return set(connection.scalars(query))
+    query = text("SELECT id FROM api_keys WHERE id = ANY(:key_ids) AND revoked_at IS NOT NULL")
+    return set(connection.scalars(query, {"key_ids": sorted(key_ids)}))
 
 
 def note_uses(connection: Connection, used_at: Mapping[int, datetime]) -> None:

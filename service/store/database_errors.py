@@ -4,6 +4,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 UNIQUE_VIOLATION = "23505"
+CHECK_VIOLATION = "23514"
 NUMBER_OUT_OF_RANGE = "22003"
 _OTHERS_WRITE_THE_SAME = ("40",)
 """Class 40: two transactions cannot both be right (deadlock, serialization failure)."""

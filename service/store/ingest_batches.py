@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from service.store.binary_arrays import uuid_array
 from service.store.tables import ingest_batches
 
 
@@ -23,11 +24,11 @@ def claim_batches(
     claimed = connection.execute(
         text(
             "INSERT INTO ingest_batches (app_id, batch_id, received_at)"
-            " SELECT app_id, batch_id, :now FROM unnest("
-            "CAST(:app_ids AS bigint[]), CAST(:batch_ids AS uuid[])) AS c (app_id, batch_id)"
+            " SELECT app_id, batch_id, :now"
+            " FROM unnest(CAST(:app_ids AS bigint[]), :batch_ids) AS c (app_id, batch_id)"
             " ON CONFLICT DO NOTHING RETURNING app_id, batch_id"
         ),
-        {"app_ids": list(app_ids), "batch_ids": list(batch_ids), "now": now},
+        {"app_ids": list(app_ids), "batch_ids": uuid_array(batch_ids), "now": now},
     )
     return {(row.app_id, row.batch_id) for row in claimed}
 

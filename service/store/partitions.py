@@ -11,8 +11,10 @@ from typing import Literal
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, Table, bindparam, text
+from sqlalchemy.exc import DBAPIError
 
 from service.store import locks, tables
+from service.store.database_errors import CHECK_VIOLATION, sqlstate_of
 
 _AHEAD = timedelta(days=2)
 _DAY_S = 86_400
@@ -88,6 +90,12 @@ def ensure(engine: Engine, instants: Iterable[datetime]) -> None:
 def forget_known(engine: Engine) -> None:
     """Look again which partitions there are: one has gone that was known."""
     _KNOWN.pop(engine, None)
+
+
+def is_missing(error: DBAPIError) -> bool:
+    """Whether a row found no partition; PostgreSQL reports that like a check that failed."""
+    refused_by = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    return sqlstate_of(error) == CHECK_VIOLATION and refused_by is None
 
 
 def _make_missing(engine: Engine, wanted: Mapping[str, tuple[Partitioning, datetime]]) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, case, func, or_, select, text
 
 from service.domain.calls import NewSample
+from service.store.binary_arrays import instant_array, uuid_array
 from service.store.tables import scoring_jobs
 
 SAMPLES_PER_JOB = 500
@@ -35,8 +36,7 @@ class ScoringJob:
 _ENQUEUE = text(
     "INSERT INTO scoring_jobs (app_id, environment, task, created_at, called_ats, sample_ids,"
     " sample_count, first_called_at, last_called_at) VALUES (:app_id, :environment, :task,"
-    " :created_at, CAST(:called_ats AS timestamptz[]), CAST(:sample_ids AS uuid[]),"
-    " :sample_count, :first_called_at, :last_called_at)"
+    " :created_at, :called_ats, :sample_ids, :sample_count, :first_called_at, :last_called_at)"
 )
 
 
@@ -48,18 +48,13 @@ def enqueue(
         {"app_id": app_id, "environment": environment, "task": task, "created_at": now}
         | _of_samples([s.called_at for s in chunk], [s.sample_id for s in chunk])
         | {
-            # As text: the driver takes seven times as long to turn a list into an array.
-            "called_ats": _literal(sample.called_at.isoformat() for sample in chunk),
-            "sample_ids": _literal(str(sample.sample_id) for sample in chunk),
+            "called_ats": instant_array(sample.called_at for sample in chunk),
+            "sample_ids": uuid_array(sample.sample_id for sample in chunk),
         }
         for (environment, task), chunk in _chunks(new)
     ]
     if rows:
         connection.execute(_ENQUEUE, rows)
-
-
-def _literal(elements: Iterable[str]) -> str:
-    return f"{{{','.join(elements)}}}"
 
 
 def _of_samples(called_ats: Sequence[datetime], sample_ids: Sequence[UUID]) -> dict[str, Any]:

@@ -3,16 +3,24 @@
 import json
 import math
 import re
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
+from msgspec import Struct
 
+from service.api.schemas.items import Outcome
+from service.api.schemas.words import DIMENSION_BYTES
 from service.domain.calls import Remark
 from service.errors import InvalidInputError
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", bound=Struct)
 _FAULT = re.compile(r"(?P<reason>.*?)(?: - at (?:`\w+` in )?`\$(?P<path>[^`]*)`)?", re.DOTALL)
-_FIELD = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<name>.*)`")
+_FIELD = re.compile(
+    r"Object (?P<what>missing required|contains unknown) field `(?P<name>.*)`", re.DOTALL
+)
+_CHOICE = re.compile("Invalid enum value")
+_DIGITS = 309
+"""Of the largest double. Of many more, Python would not even make an integer."""
 _STEP = re.compile(r"\.(?P<name>\w+)|\[(?P<index>\d+)\]")
 
 
@@ -27,17 +35,21 @@ def load_json(body: bytes) -> Any:
         InvalidBatchError: It is no JSON at all.
     """
     try:
-        return json.loads(body.decode())
+        return json.loads(body.decode(), parse_int=_integer)
     except UnicodeDecodeError:
         raise InvalidBatchError("The body is not UTF-8") from None
     except RecursionError:
         raise InvalidBatchError("The body is nested too deeply") from None
     except json.JSONDecodeError as error:
+        what, line, column = error.msg.removesuffix(" at"), error.lineno, error.colno
         raise InvalidBatchError(
-            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+            f"The body is not JSON: {what} at line {line}, column {column}"
         ) from None
-    except ValueError:  # an integer of more digits than Python converts
-        raise InvalidBatchError("The body holds a number that is too long") from None
+
+
+def _integer(digits: str) -> int | float:
+    # As an infinity it is the fault of its item, not of the whole batch.
+    return int(digits) if len(digits) <= _DIGITS else float(digits)
 
 
 def read_envelope(value: Any, envelope: type[Item]) -> Item:
@@ -48,9 +60,11 @@ def read_envelope(value: Any, envelope: type[Item]) -> Item:
     """
     try:
         return msgspec.convert(value, envelope)
+    except UnicodeEncodeError:
+        raise InvalidBatchError("The batch's own fields must not contain lone surrogates") from None
     except msgspec.ValidationError as error:
-        remark = _remark_of(error, "")
-        raise InvalidBatchError(f"{remark.pointer}: {remark.reason}") from None
+        fault = _unknown_field(value, envelope, "") or _remark_of(error, "")
+        raise InvalidBatchError(f"{fault.pointer or 'The body'}: {fault.reason}") from None
 
 
 def read_items(
@@ -67,7 +81,7 @@ def read_items(
 
 def read_item(value: Any, kind: type[Item], pointer: str, rejections: list[Remark]) -> Item | None:
     """One item; None where it cannot be read."""
-    fault = _unstorable(value, pointer)
+    fault = _unstorable(value, pointer) or _unknown_field(value, kind, pointer)
     if fault is None:
         try:
             return msgspec.convert(value, kind)
@@ -82,7 +96,7 @@ def _unstorable(value: Any, pointer: str) -> Remark | None:
     if isinstance(value, dict):
         for key, part in value.items():
             fault = _unstorable(key, pointer) or (
-                None if isinstance(part, list) else _unstorable(part, f"{pointer}/{_escape(key)}")
+                None if isinstance(part, list) else _unstorable(part, below(pointer, key))
             )
             if fault is not None:
                 return fault
@@ -90,7 +104,7 @@ def _unstorable(value: Any, pointer: str) -> Remark | None:
         if "\x00" in value:
             return Remark(pointer, "must not contain NUL characters")
         if not _is_unicode(value):
-            return Remark(_printable(pointer), "must not contain lone surrogates")
+            return Remark(pointer, "must not contain lone surrogates")
     elif isinstance(value, float) and not math.isfinite(value):
         return Remark(pointer, "must be a finite number")
     return None
@@ -104,8 +118,15 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _printable(text: str) -> str:
-    return text.encode(errors="replace").decode()
+def _unknown_field(value: Any, kind: type[Struct], pointer: str) -> Remark | None:
+    # Not left to msgspec: its message quotes the name, which may itself look like a message.
+    known = kind.__struct_fields__
+    for name in value if isinstance(value, dict) else ():
+        if name not in known:
+            if len(name) > DIMENSION_BYTES:
+                return Remark(pointer, f"has a field that is not one here: {name[:20]!r}...")
+            return Remark(below(pointer, name), "is not a field here")
+    return None
 
 
 def _remark_of(error: msgspec.ValidationError, pointer: str) -> Remark:
@@ -122,10 +143,19 @@ def _remark_of(error: msgspec.ValidationError, pointer: str) -> Remark:
     path = "".join(f"/{step['name'] or step['index']}" for step in steps)
     reason = found["reason"]
     if field := _FIELD.match(reason):
-        path += f"/{_escape(field['name'])}"
         reason = "is required" if field["what"].startswith("missing") else "is not a field here"
+        return Remark(below(pointer + path, field["name"]), reason)
+    if _CHOICE.match(reason):
+        reason = f"must be one of: {', '.join(get_args(Outcome))}"
     return Remark(pointer + path, reason)
 
 
-def _escape(part: str) -> str:
-    return part.replace("~", "~0").replace("/", "~1")
+def below(pointer: str, name: str) -> str:
+    """The pointer to a field; to what it is in, where its name is too long to be repeated.
+
+    >>> below("/samples/0/attributes", "a/b~c")
+    '/samples/0/attributes/a~1b~0c'
+    """
+    if len(name) > DIMENSION_BYTES:
+        return pointer
+    return f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import asdict, astuple
 
+from service.api.schemas.careful import below
 from service.api.schemas.items import CallCountIn, InstanceIn, SampleIn, SignalIn
 from service.api.schemas.words import DIMENSION_BYTES, TEXT_CHARACTERS
 from service.domain.calls import CallCount, NewSample, Remark, Slice
@@ -27,6 +28,7 @@ _COUNT_WORDS = ("environment", "task", "release", "model", "prompt_version")
 _SIGNAL_WORDS = ("environment", "task", "kind", "session_id", "user_id")
 _INSTANCE_WORDS = ("environment", "release", "sdk")
 _NUL = "\x00"
+_NO_TIME = "is not a time that can be stored"
 
 
 class UnstorableTextError(ValueError):
@@ -52,7 +54,7 @@ class Reading:
     def samples(self, items: Mapping[int, SampleIn]) -> dict[int, NewSample]:
         """By their index in the batch."""
         read = {index: NewSample._make(astuple(item)) for index, item in items.items()}
-        read = self._storable(read, "/samples", _SAMPLE_WORDS, _texts_of_sample)
+        read = self._storable(read, "/samples/{}", _SAMPLE_WORDS, _texts_of_sample)
         if self.holds_long:
             read |= {index: self._cut(s, index) for index, s in read.items() if _holds_long(s)}
         return read
@@ -60,7 +62,8 @@ class Reading:
     def counts(self, items: Mapping[int, CallCountIn]) -> dict[int, CallCount]:
         """By their index in the batch."""
         read = {}
-        for index, item in self._storable(items, "/call_counts", _COUNT_WORDS, _texts_of).items():
+        taken = self._storable(items, "/call_counts/{}", _COUNT_WORDS, _texts_of)
+        for index, item in taken.items():
             fault = _fault_in(item)
             if fault is None:
                 read[index] = _call_count(item)
@@ -71,7 +74,7 @@ class Reading:
     def signals(self, items: Mapping[int, SignalIn]) -> dict[int, NewSignal]:
         """By their index in the batch."""
         read = {}
-        for index, item in self._storable(items, "/signals", _SIGNAL_WORDS, _texts_of).items():
+        for index, item in self._storable(items, "/signals/{}", _SIGNAL_WORDS, _texts_of).items():
             try:
                 read[index] = self._signal(item, index)
             except InvalidSignalValueError as error:
@@ -80,7 +83,10 @@ class Reading:
 
     def instance(self, item: InstanceIn) -> SdkInstance | None:
         """Who sent the batch."""
-        if not self._storable({0: item}, "/instance", _INSTANCE_WORDS, _texts_of):
+        if not self._storable({0: item}, "/instance", _INSTANCE_WORDS, _texts_of_instance):
+            return None
+        if _in_utc(item.started_at) is None:
+            self.rejections.append(Remark("/instance/started_at", _NO_TIME))
             return None
         return SdkInstance(
             instance_id=item.instance_id,
@@ -113,14 +119,14 @@ class Reading:
                 taken[index] = item
             else:
                 reason = f"must be at most {DIMENSION_BYTES} bytes long in UTF-8"
-                self.rejections.append(Remark(f"{pointer}/{index}/{wide}", reason))
+                self.rejections.append(Remark(f"{pointer.format(index)}/{wide}", reason))
         return taken
 
     def _cut(self, sample: NewSample, index: int) -> NewSample:
         texts = {name: getattr(sample, name) for name in _TEXTS}
         long = {name: text for name, text in texts.items() if text and len(text) > TEXT_CHARACTERS}
         attributes = {
-            name: self._cut_text(value, f"/samples/{index}/attributes")
+            name: self._cut_text(value, below(f"/samples/{index}/attributes", name))
             if isinstance(value, str)
             else value
             for name, value in sample.attributes.items()
@@ -170,6 +176,10 @@ def _texts_of(item: Struct) -> str:
     return _texts_in(asdict(item).items())
 
 
+def _texts_of_instance(item: InstanceIn) -> str:
+    return _texts_of(item) + "".join((*item.ledger.dropped, *item.ledger.uncounted))
+
+
 def _texts_in(entries: Iterable[tuple[str, Any]]) -> str:
     return "".join(name + value if isinstance(value, str) else name for name, value in entries)
 
@@ -178,7 +188,7 @@ def _fault_in(item: CallCountIn) -> tuple[str, str] | None:
     if item.minute.second or item.minute.microsecond:
         return "minute", "must be on a whole minute"
     if _in_utc(item.minute) is None:
-        return "minute", "is not a time that can be stored"
+        return "minute", _NO_TIME
     unknown = next((edge for edge in item.latency_counts if edge not in BUCKET_OF_NAME), None)
     if unknown is not None:
         return "latency_counts", f"has no bucket {unknown[:20]!r}; see docs/latency.md"

@@ -25,8 +25,8 @@ Calls = Annotated[int, Meta(ge=1, le=10**9)]
 Amount = Annotated[float, Meta(ge=0, le=1e15)]
 Total = Annotated[int, Meta(ge=0, le=_INTEGERS)]
 Reasons = Annotated[dict[Name, Total], Meta(max_length=100)]
-# `int` beside `float`: a whole number stays one.
 Value = float | bool | str
+Outcome = Literal["ok", "error"]
 
 
 class SampleIn(Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
@@ -43,7 +43,7 @@ class SampleIn(Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
     release: Dimension = ""
     model: Dimension = ""
     prompt_version: Dimension = ""
-    outcome: Literal["ok", "error"] = "ok"
+    outcome: Outcome = "ok"
     error_type: Dimension | None = None
     prompt: str | None = None
     response: str | None = None
@@ -76,7 +76,7 @@ class CallCountIn(Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
     release: Dimension = ""
     model: Dimension = ""
     prompt_version: Dimension = ""
-    outcome: Literal["ok", "error"] = "ok"
+    outcome: Outcome = "ok"
     calls: Calls
     input_tokens: Tokens = 0
     output_tokens: Tokens = 0
