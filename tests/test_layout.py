@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 FILE_LIMIT = 300
 FUNCTION_LIMIT = 50
 CODE = ("service", "evaluators", "sdk/watchkeeper", "migrations", "benchmarks")
-PURE = ("service/domain", "service/specs")
+PURE = ("service/domain", "service/otlp", "service/specs")
 TOP_LEVEL = (
     *("pyproject.toml", "Makefile", "alembic.ini", "docker-compose.yml", "Dockerfile", "README.md"),
     *("requirements.lock", ".ci/run", "service/cli", "service/app.py", "service/worker.py"),

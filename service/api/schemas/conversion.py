@@ -28,6 +28,7 @@ _COUNT_WORDS = ("environment", "task", "release", "model", "prompt_version")
 _SIGNAL_WORDS = ("environment", "task", "kind", "session_id", "user_id")
 _INSTANCE_WORDS = ("environment", "release", "sdk")
 _NUL = "\x00"
+_BUCKET_NAMES = ", ".join(BUCKET_OF_NAME)
 _NO_TIME = "is not a time that can be stored"
 
 
@@ -191,7 +192,7 @@ def _fault_in(item: CallCountIn) -> tuple[str, str] | None:
         return "minute", _NO_TIME
     unknown = next((edge for edge in item.latency_counts if edge not in BUCKET_OF_NAME), None)
     if unknown is not None:
-        return "latency_counts", f"has no bucket {unknown[:20]!r}; see docs/latency.md"
+        return "latency_counts", f"has no bucket {unknown[:20]!r}; there are: {_BUCKET_NAMES}"
     if sum(item.latency_counts.values()) > item.calls:
         return "latency_counts", "counts more calls than `calls`"
     return None
