@@ -6,17 +6,20 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 
 from service.domain.incidents import Incident
+from service.domain.sessions import Abandonments
 from service.store import drift
 from service.store.apps import App, list_apps
 from service.store.drift import DriftState
 from service.store.incidents import list_incidents
 from service.store.scoring_jobs import Backlog, read_backlog
+from service.store.sessions import read_abandonments
 from service.store.slos import latest_evaluation, list_slos, read_states
 from service.web.incidents import UNRESOLVED
 from service.web.misnamed import find_misnamed
 from service.web.standing import Freshness, Standing, judge_freshness
 
 _OPEN_SHOWN = 50
+_SESSIONS_SHOWN = timedelta(days=1)
 _DRIFT_STALE_AFTER = timedelta(minutes=10)
 """Drift is tested every minute."""
 
@@ -29,6 +32,8 @@ class AppCard:
     notices: tuple[str, ...]
     slos: tuple[Standing, ...]
     drifts: tuple[DriftState, ...]
+    sessions: tuple[Abandonments, ...]
+    """Those of the last day, by environment and task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +65,14 @@ def build_overview(engine: Engine, *, now: datetime) -> OverviewView:
         slos = [Standing.of(stored, states.get(stored.id), now) for stored in list_slos(connection)]
         latest = latest_evaluation(connection)
         misnamed = find_misnamed(connection, slos, now=now)
+        apps = list_apps(connection)
+        sessions = read_abandonments(
+            connection, [app.id for app in apps], start=now - _SESSIONS_SHOWN, end=now
+        )
         return OverviewView(
             now=now,
             apps=tuple(
-                _card(app, misnamed.get(app.id, ()), slos, drifts) for app in list_apps(connection)
+                _card(app, misnamed.get(app.id, ()), slos, drifts, sessions) for app in apps
             ),
             unresolved=tuple(list_incidents(connection, statuses=UNRESOLVED, limit=_OPEN_SHOWN)),
             backlog=read_backlog(connection),
@@ -73,13 +82,18 @@ def build_overview(engine: Engine, *, now: datetime) -> OverviewView:
 
 
 def _card(
-    app: App, notices: tuple[str, ...], slos: list[Standing], drifts: list[DriftState]
+    app: App,
+    notices: tuple[str, ...],
+    slos: list[Standing],
+    drifts: list[DriftState],
+    sessions: list[Abandonments],
 ) -> AppCard:
     return AppCard(
         app,
         notices,
         tuple(standing for standing in slos if standing.stored.app_id == app.id),
         tuple(state for state in drifts if state.app_id == app.id),
+        tuple(ended for ended in sessions if ended.app_id == app.id),
     )
 
 

@@ -170,8 +170,8 @@ def test_the_rate_of_abandonment_weighs_sessions_by_how_rarely_they_are_kept(
         touch(engine, app, call(session_id=f"s-{number}", outcome=outcome, **rare))
     close_sessions(engine, now=OVER)
     with engine.connect() as connection:
-        (found,) = read_abandonments(connection, start=NOW, end=NOW + MINUTE)
-        assert read_abandonments(connection, start=NOW + MINUTE, end=OVER) == []
+        (found,) = read_abandonments(connection, [app.id], start=NOW, end=NOW + MINUTE)
+        assert read_abandonments(connection, [app.id], start=NOW + MINUTE, end=OVER) == []
     assert isinstance(found, Abandonments)
     assert (found.app_id, found.environment, found.task) == (app.id, "production", "answer")
     assert (found.tally.n, found.tally.bad_n) == (6, 1)

@@ -3,6 +3,7 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
+from service.flows.close_sessions import close_sessions
 from service.flows.evaluate_slos import evaluate_slos
 from service.store.apps import put_app
 from tests.declared import NOW, a_sample, declare_app, post
@@ -60,6 +61,22 @@ def test_the_backlog_of_scoring_is_shown(site: Site, engine: Engine) -> None:
     app = watch_app(engine)
     post(engine, app, [a_sample() for _ in range(7)])
     assert "7 samples, the oldest of" in site.page("/")
+
+
+def test_abandoned_sessions_of_the_last_day_are_shown_with_their_interval(
+    site: Site, engine: Engine
+) -> None:
+    app = declare_app(engine)
+    assert "Sessions of Support" not in site.page("/")
+    two_hours_ago = NOW - timedelta(hours=2)
+    for number in range(10):
+        outcome = "error" if number < 3 else "ok"
+        session = {"session_id": f"s-{number}", "outcome": outcome}
+        post(engine, app, [a_sample(called_at=two_hours_ago, **session)], now=two_hours_ago)
+    close_sessions(engine, now=NOW)
+    page = site.page("/")
+    assert "Sessions of Support in the last 24 hours" in page
+    assert "30.0 %" in page
 
 
 def test_names_of_apps_are_escaped_and_simulations_are_labelled(site: Site, engine: Engine) -> None:

@@ -137,7 +137,9 @@ class Reading:
         cut: dict[str, Any] = {
             name: self._cut_text(text, f"/samples/{index}/{name}") for name, text in long.items()
         }
-        return sample._replace(**cut, attributes=attributes | {TRUNCATED: ",".join(long)})
+        before = str(attributes.get(TRUNCATED, "")).split(",")  # what the SDK had cut
+        named = ",".join(name for name in _TEXTS if name in long or name in before)
+        return sample._replace(**cut, attributes=attributes | {TRUNCATED: named})
 
     def _cut_text(self, text: str, pointer: str) -> str:
         if len(text) <= TEXT_CHARACTERS:
