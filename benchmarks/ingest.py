@@ -45,7 +45,7 @@ from service.store.tables import samples
 
 BATCH = 500
 BATCHES = 40  # in one turn
-TURNS = 5
+TURNS = 3
 CLIENTS = 4
 SINGLES = 8_000
 SINGLE_CLIENTS = 64
@@ -263,7 +263,16 @@ def _api(database_url: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "service", "serve", "--port", str(port)],
+        [
+            sys.executable,
+            "-m",
+            "service",
+            "serve",
+            "--port",
+            str(port),
+            "--processes",
+            str(processes),
+        ],
         env=os.environ | {"WATCHKEEPER_DATABASE_URL": database_url},
     )
     try:

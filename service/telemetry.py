@@ -17,13 +17,21 @@ scored_samples = Counter("watchkeeper_scored_samples", "Samples scored")
 evaluator_failures = Counter(
     "watchkeeper_evaluator_failures", "Samples on which an evaluator raised", ["evaluator"]
 )
-scoring_backlog = Gauge("watchkeeper_scoring_backlog_samples", "Samples waiting to be scored")
+# Where several processes count together, each worker measures the same: the latest is right.
+scoring_backlog = Gauge(
+    "watchkeeper_scoring_backlog_samples",
+    "Samples waiting to be scored",
+    multiprocess_mode="mostrecent",
+)
 scoring_wait = Gauge(
     "watchkeeper_scoring_oldest_wait_seconds",
     "How long the oldest waiting sample has been here unscored; 0 where none waits",
+    multiprocess_mode="mostrecent",
 )
 scoring_set_aside = Gauge(
-    "watchkeeper_scoring_set_aside_samples", "Samples whose scoring was given up (see: jobs list)"
+    "watchkeeper_scoring_set_aside_samples",
+    "Samples whose scoring was given up (see: jobs list)",
+    multiprocess_mode="mostrecent",
 )
 job_seconds = Histogram("watchkeeper_job_seconds", "Duration of timetable jobs", ["job"])
 evaluators_not_in_force = Counter(

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy import Engine, text
 
 from evaluators import registry
@@ -29,10 +30,13 @@ from service.api.openapi import describe
 from service.api.otlp_problems import StatusForExporters
 from service.jobs.timetable import Bench
 from service.notify.webhook import WebhookSender
-from service.settings import Settings
+from service.settings import Settings, environment
 from service.store.apps import retention_of
 from service.web import pages
 from service.web.error_pages import ErrorPages
+
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""What the library for metrics reads to know whether, and where, processes count together."""
 
 
 def utc_now() -> datetime:
@@ -94,7 +98,11 @@ def open_bench(
 
 
 def _metrics() -> Response:
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    counted: CollectorRegistry = REGISTRY
+    if environment().get(METRICS_FOLDER):  # several processes count together
+        counted = CollectorRegistry()
+        MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+    return Response(generate_latest(counted), media_type=CONTENT_TYPE_LATEST)
 
 
 def _alive() -> PlainTextResponse:

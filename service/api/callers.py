@@ -127,7 +127,8 @@ class Callers:
         """Ask again who these are."""
         self._known = {
             key_hash: (caller, until)
-            for key_hash, (caller, until) in self._known.items()
+            # A copy: other threads look keys up meanwhile.
+            for key_hash, (caller, until) in list(self._known.items())
             if caller.key.id not in key_ids
         }
 

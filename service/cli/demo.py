@@ -18,9 +18,9 @@ from sqlalchemy import Engine
 
 from evaluators import registry
 from service import demo as simulation
+from service.cli.children import ChildEndedError, children, require_running
 from service.cli.demo_narrator import Narrator
 from service.cli.documents import read_documents
-from service.cli.run import ChildEndedError, children, require_running
 from service.demo.happenings import Happenings, StopAskedError
 from service.demo.history import history
 from service.demo.live import Pace, live_traffic, open_client

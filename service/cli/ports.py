@@ -40,6 +40,20 @@ def usable_port(host: str, port: int, *, option: str = "--port") -> int:
     return found
 
 
+def listen(host: str, port: int, *, shared: bool) -> socket.socket:
+    """A socket that is bound there; `shared`: other processes may bind theirs beside it, and the
+    kernel deals the connections out among them."""
+    family, kind, _, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind(address)
+    return listener
+
+
 def url_of(host: str, port: int) -> str:
     """Where a browser on this machine reaches what listens there."""
     reached = _EVERYWHERE.get(host, host)

@@ -2,13 +2,13 @@
 
 import os
 import signal
-import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import IO, Annotated
+from typing import Annotated
 
 import httpx
 import structlog
@@ -18,16 +18,23 @@ from sqlalchemy import Engine
 
 from service import telemetry
 from service.app import serve_api
-from service.cli.ports import url_of, usable_port
-from service.errors import UnavailableError, WatchkeeperError
+from service.cli.children import children, require_running, watch
+from service.cli.ports import listen, url_of, usable_port
+from service.errors import UnavailableError
 from service.settings import Settings, environment, read_settings
 from service.store.engine import STATEMENT_TIMEOUT, connect_engine, require_reachable
 from service.store.schema import migrate, require_current
-from service.wiring import build_api, open_bench
+from service.wiring import METRICS_FOLDER, build_api, open_bench
 from service.worker import run_worker
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
+Processes = Annotated[
+    int, typer.Option(min=1, max=64, help="API processes that share the port; one a core at most.")
+]
+SharePort = Annotated[
+    bool, typer.Option(hidden=True, help="Listen beside other processes on the same port.")
+]
 UntilStdinCloses = Annotated[
     bool, typer.Option(hidden=True, help="Stop when standard input closes: when the parent dies.")
 ]
@@ -36,22 +43,29 @@ _LOOK_EVERY_S = 0.1
 _log = structlog.get_logger()
 
 
-class ChildEndedError(WatchkeeperError):
-    """A part of the service ended by itself."""
-
-
 class SlowStartError(UnavailableError):
     """The API did not become ready."""
 
 
 def serve(
-    host: Host = "127.0.0.1", port: Port = 8000, until_stdin_closes: UntilStdinCloses = False
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    processes: Processes = 1,
+    share_port: SharePort = False,
+    until_stdin_closes: UntilStdinCloses = False,
 ) -> None:
     """Run the API and the pages."""
-    port = usable_port(host, port)
+    port = port if share_port else usable_port(host, port)
     with _current_database(until_stdin_closes) as (engine, settings):
-        _log.info("api_starts", url=url_of(host, port))
-        serve_api(build_api(engine, settings), host=host, port=port)
+        if share_port or processes == 1:
+            _log.info("api_starts", url=url_of(host, port))
+            serve_api(build_api(engine, settings), listen(host, port, shared=share_port))
+            return
+        with _metrics_in_common() as own:
+            commands = _api_commands(host, port, processes)
+            with children(*commands, environment={**environment(), **own}) as running:
+                watch(running).wait()
+                require_running(running)
 
 
 def work(
@@ -71,24 +85,36 @@ def work(
         run_worker(bench)
 
 
-def up(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+def up(host: Host = "127.0.0.1", port: Port = 8000, processes: Processes = 1) -> None:
     """Run everything here: database (embedded unless configured), migration, API and a worker."""
     settings = read_settings()
     port = usable_port(host, port)
     url = url_of(host, port)
     own = {} if "public_url" in settings.model_fields_set else {"WATCHKEEPER_PUBLIC_URL": url}
     _leave_in_order_when_terminated()
-    with connect_engine(settings) as engine:
+    with connect_engine(settings) as engine, _metrics_in_common() as shared:
         require_reachable(engine)
         migrate(engine)
-        commands = (("serve", "--host", host, "--port", str(port)), ("work",))
-        with children(*commands, environment={**environment(), **own}) as running:
-            ended = _watch(running)
+        commands = (*_api_commands(host, port, processes), ("work",))
+        with children(*commands, environment={**environment(), **own, **shared}) as running:
+            ended = watch(running)
             if _becomes_ready(url, ended):
                 typer.echo(f"Watchkeeper runs at {url}  (Ctrl-C stops it)")
                 typer.echo(f"Its data is in {_where_rows_are_kept(engine, settings)}")
             ended.wait()
             require_running(running)
+
+
+def _api_commands(host: str, port: int, processes: int) -> list[tuple[str, ...]]:
+    command = ("serve", "--host", host, "--port", str(port))
+    return [command] if processes == 1 else [(*command, "--share-port")] * processes
+
+
+@contextmanager
+def _metrics_in_common() -> Iterator[dict[str, str]]:
+    """The environment in which processes count together, whichever of them is asked."""
+    with tempfile.TemporaryDirectory(prefix="watchkeeper-metrics-") as folder:
+        yield {METRICS_FOLDER: folder}
 
 
 def _where_rows_are_kept(engine: Engine, settings: Settings) -> str:
@@ -122,67 +148,6 @@ def _stop_at_end_of_stdin() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-Children = dict[str, subprocess.Popen[bytes]]
-_PATIENCE_S = 30.0
-"""For a child that was asked to stop; more than serving (10 s) and delivering (10 s) take."""
-
-
-@contextmanager
-def children(
-    *commands: tuple[str, ...],
-    environment: Mapping[str, str] | None = None,
-    output: IO[bytes] | None = None,
-) -> Iterator[Children]:
-    """Our commands as child processes; they end with the block, and with us however we end.
-
-    Args:
-        commands: as on the command line.
-        environment: all of theirs; None is ours.
-        output: a file for whatever they say; None is where we say things.
-    """
-    running: Children = {}
-    try:
-        for command in commands:
-            running[command[0]] = subprocess.Popen(  # noqa: S603 - our own command
-                [sys.executable, "-m", "service", *command, "--until-stdin-closes"],
-                stdin=subprocess.PIPE,
-                # A Ctrl-C is for the parent: it stops its children in order.
-                start_new_session=True,
-                env=environment,
-                stdout=output,
-                stderr=output,
-            )
-        yield running
-    finally:
-        for child in running.values():
-            child.terminate()
-        for child in running.values():
-            _await_end(child)
-
-
-def _await_end(child: subprocess.Popen[bytes]) -> None:
-    try:
-        child.wait(_PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        child.kill()  # nothing acknowledged is lost by that
-        child.wait()
-
-
-def _watch(running: Children) -> threading.Event:
-    """An event that is set on SIGTERM, on Ctrl-C and when a child ends by itself."""
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    for child in running.values():
-        threading.Thread(target=_announce_end, args=(child, ended), daemon=True).start()
-    return ended
-
-
-def _announce_end(child: subprocess.Popen[bytes], ended: threading.Event) -> None:
-    child.wait()
-    ended.set()
-
-
 def _becomes_ready(url: str, ended: threading.Event) -> bool:
     """Wait until the API answers; False where something ended before that."""
     deadline = monotonic() + _READY_WITHIN_S
@@ -199,15 +164,3 @@ def _becomes_ready(url: str, ended: threading.Event) -> bool:
                     f"Nothing answered at {url}/readyz within {_READY_WITHIN_S:.0f} s"
                 )
     return False
-
-
-def require_running(running: Children) -> None:
-    """
-    Raises:
-        ChildEndedError: A child ended by itself.
-    """
-    for name, child in running.items():
-        if child.poll() is not None:
-            raise ChildEndedError(
-                f"'{name}' ended with exit code {child.returncode}; its last lines above say why"
-            )

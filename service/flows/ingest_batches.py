@@ -123,7 +123,7 @@ def _store_together(
 def _store_where_partitions_are_known(
     engine: Engine, entries: Sequence[_Entry], *, now: datetime, used_at: Mapping[int, datetime]
 ) -> list[Receipt | Exception]:
-    partitions.ensure(engine, _times(entries))
+    partitions.ensure_once(engine, _times(entries))
     try:
         with engine.begin() as connection:
             note_uses(connection, used_at)
@@ -196,7 +196,10 @@ def _store_of_app(
     insert_signals(connection, app_id, signals, now=now)
     scores = [score for entry in entries for score in entry.post.batch.scores]
     insert_reported(connection, app_id, scores, {s.sample_id: s for s in stored}, now=now)
-    by_owner = Counter(owners[sample.order] for sample in stored)
+    if len(stored) == len(samples):
+        by_owner = Counter(owners.values())
+    else:
+        by_owner = Counter(owners[sample.order] for sample in stored)
     return [by_owner[number] for number in range(len(entries))]
 
 

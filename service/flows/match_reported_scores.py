@@ -32,7 +32,9 @@ def _match(engine: Engine, app_id: int, awaiting: list[ReportedScore], now: date
     with engine.begin() as connection:
         calls = find_calls(connection, app_id, {score.sample_id for score in awaiting})
         found = [score for score in awaiting if score.sample_id in calls]
-        if found:
-            store_scores(connection, app_id, found, calls, now=now)
-            end_waiting(connection, app_id, found)
-    return len(found)
+        if not found:
+            return 0
+        # First, so that a user whose samples are removed meanwhile takes the scores along.
+        taken = end_waiting(connection, app_id, found)
+        store_scores(connection, app_id, taken, calls, now=now)
+    return len(taken)

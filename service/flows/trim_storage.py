@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Engine
 
+from service.domain.calls import CLOCK_SKEW_ALLOWANCE
 from service.settings import Settings
 from service.store import partitions, retention
 from service.store.apps import App, list_apps, retention_of
@@ -33,8 +34,8 @@ def trim_storage(
     with engine.begin() as connection:
         days = retention.read_longest_days(connection, default=settings.samples_retention_days)
         longest = timedelta(days=days)
-        # A repeated batch this old would be refused sample by sample.
-        forget_batches(connection, before=now - longest)
+        # A repeated batch this old would be refused item by item, even what was ahead of our clock.
+        forget_batches(connection, before=now - longest - CLOCK_SKEW_ALLOWANCE)
         forget_instances(connection, now=now)
         apps = list_apps(connection)
     for app in apps:

@@ -20,6 +20,7 @@ _HEX_DIGITS = 14
 _NO_PROBABILITY = 63
 _RANDOM_FLAG = 0x2
 _HEX = re.compile(r"[0-9a-f]{1,14}")
+_EXPONENT = re.compile(r"[0-9]{1,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def _of_trace_state(span: Span) -> float | None:
             return None
         return 1 - threshold / (1 << _BITS)
     exponent = entries.get("p", "")
-    if exponent.isascii() and exponent.isdigit() and int(exponent[:3]) < _NO_PROBABILITY:
+    if _EXPONENT.fullmatch(exponent) and int(exponent) < _NO_PROBABILITY:
         return float(2.0 ** -int(exponent))
     return None
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import Connection, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
@@ -46,13 +47,28 @@ def list_awaiting(
     return dict(awaiting)
 
 
-def end_waiting(connection: Connection, app_id: int, scores: Sequence[ReportedScore]) -> None:
-    """Their calls have come."""
+def end_waiting(
+    connection: Connection, app_id: int, scores: Sequence[ReportedScore]
+) -> list[ReportedScore]:
+    """Take those whose calls have come; one that is taken, or removed, already is left out."""
     key = tuple_(awaited_scores.c.sample_id, awaited_scores.c.evaluator)
-    connection.execute(
-        awaited_scores.delete().where(
+    taken = connection.execute(
+        awaited_scores.delete()
+        .where(
             awaited_scores.c.app_id == app_id,
             key.in_([(score.sample_id, score.evaluator) for score in scores]),
+        )
+        .returning(awaited_scores.c.sample_id, awaited_scores.c.evaluator)
+    )
+    keys = {(row.sample_id, row.evaluator) for row in taken}
+    return [score for score in scores if (score.sample_id, score.evaluator) in keys]
+
+
+def end_waiting_for(connection: Connection, app_id: int, sample_ids: Sequence[UUID]) -> None:
+    """Remove what waits for these calls, which are removed themselves."""
+    connection.execute(
+        awaited_scores.delete().where(
+            awaited_scores.c.app_id == app_id, awaited_scores.c.sample_id.in_(sample_ids)
         )
     )
 

@@ -14,6 +14,7 @@ from sqlalchemy import Column, Connection, Delete, text
 
 from service.domain.calls import SampleKey
 from service.domain.erasure import Forgotten
+from service.store.awaited_scores import end_waiting_for
 from service.store.stretches import next_stretch, within
 from service.store.tables import open_sessions, samples, scoring_jobs, sessions, signals
 
@@ -74,8 +75,10 @@ def erase_samples(
         return Step(Forgotten(), until)
     sample_ids = [sample_id for _, sample_id in keys]
     # First: a worker that has read these samples already either has committed its scores by now,
-    # and they are found below, or has lost its job, and reads the samples again.
+    # and they are found below, or has lost its job, and reads the samples again. So with scores
+    # that the app has reported and that waited for the samples.
     _take_jobs_back(connection, app_id, sample_ids)
+    end_waiting_for(connection, app_id, sample_ids)
     blanked = _blank_scores(connection, app_id, keys)
     of_samples = signals.delete().where(
         signals.c.app_id == app_id, signals.c.sample_id.in_(sample_ids)

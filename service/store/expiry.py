@@ -22,7 +22,6 @@ from service.store import locks
 from service.store.database_errors import sqlstate_of
 from service.store.partitions import CHANGES_LOCK, PARTITIONINGS, Partitioning
 from service.store.retention import read_longest_days
-from service.store.tables import samples
 
 _EXPIRY_LOCK = "expiry"
 _LOCK_TIMEOUT = "5s"
@@ -70,12 +69,14 @@ def drop_expired(engine: Engine, settings: Settings, *, now: datetime) -> Expire
 
 
 def _days_kept(engine: Engine, partitioning: Partitioning, settings: Settings) -> int:
-    """A partition is everybody's: it goes when the last app has no use for it any more."""
+    """A partition is everybody's: it goes when the last app has no use for it any more.
+
+    None goes before the samples of its days: as long as a sample may come in, or is there, so may
+    its counts, scores and signals.
+    """
     days: int = getattr(settings, partitioning.retention_setting)
-    if partitioning.table is not samples:
-        return days
     with engine.connect() as connection:
-        return read_longest_days(connection, default=days)
+        return max(days, read_longest_days(connection, default=settings.samples_retention_days))
 
 
 def _detach_before(engine: Engine, parent: str, first_kept: str, expired: Expired) -> None:

@@ -4,7 +4,7 @@ A partition is made as a table of its own and then attached, which does not lock
 writers of its siblings as `CREATE TABLE ... PARTITION OF` would.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -64,8 +64,7 @@ PARTITIONINGS: tuple[Partitioning, ...] = (
 )
 
 _KNOWN: WeakKeyDictionary[Engine, set[int]] = WeakKeyDictionary()
-"""Days (since 1970) whose partitions this process has seen. They stay while rows of them come in,
-because a partition goes only after its last row would be refused."""
+"""Days (since 1970) whose partitions this process has seen."""
 
 
 def ensure(engine: Engine, instants: Iterable[datetime]) -> None:
@@ -74,17 +73,24 @@ def ensure(engine: Engine, instants: Iterable[datetime]) -> None:
     Raises:
         OperationalError: Somebody holds a lock that this needs for too long; try again.
     """
+    _make_missing(engine, _days_of(instants))
+
+
+def ensure_once(engine: Engine, instants: Iterable[datetime]) -> None:
+    """The same, without another look at days whose partitions this process has seen.
+
+    For whoever can meet one that has gone since (see `is_missing`): dropped by hand, or before the
+    retention was extended.
+    """
     known = _KNOWN.setdefault(engine, set())
-    days = {int(instant.timestamp()) // _DAY_S for instant in instants} - known
-    if not days:
-        return
-    wanted = {
-        p.name_of(start): (p, start)
-        for p in PARTITIONINGS
-        for start in {p.start_of(datetime.fromtimestamp(day * _DAY_S, UTC)) for day in days}
-    }
-    _make_missing(engine, wanted)
-    known |= days
+    days = _days_of(instants) - known
+    if days:
+        _make_missing(engine, days)
+        known |= days
+
+
+def _days_of(instants: Iterable[datetime]) -> set[int]:
+    return {int(instant.timestamp()) // _DAY_S for instant in instants}
 
 
 def forget_known(engine: Engine) -> None:
@@ -98,7 +104,14 @@ def is_missing(error: DBAPIError) -> bool:
     return sqlstate_of(error) == CHECK_VIOLATION and refused_by is None
 
 
-def _make_missing(engine: Engine, wanted: Mapping[str, tuple[Partitioning, datetime]]) -> None:
+def _make_missing(engine: Engine, days: set[int]) -> None:
+    wanted = {
+        p.name_of(start): (p, start)
+        for p in PARTITIONINGS
+        for start in {p.start_of(datetime.fromtimestamp(day * _DAY_S, UTC)) for day in days}
+    }
+    if not wanted:
+        return
     with engine.begin() as connection:
         missing = wanted.keys() - _existing(connection, list(wanted))
         if not missing:

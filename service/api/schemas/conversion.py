@@ -227,8 +227,14 @@ def _is_wide(word: str | None) -> bool:
 
 
 def _holds_long(sample: NewSample) -> bool:
-    lengths = len(sample.prompt or ""), len(sample.response or ""), len(sample.reference or "")
-    return max(lengths) > TEXT_CHARACTERS or any(
-        isinstance(value, str) and len(value) > TEXT_CHARACTERS
-        for value in sample.attributes.values()
+    prompt, response, reference = sample[9:12]  # by position, as above
+    return (
+        len(prompt or "") > TEXT_CHARACTERS
+        or len(response or "") > TEXT_CHARACTERS
+        or len(reference or "") > TEXT_CHARACTERS
+        or (bool(sample.attributes) and _any_is_long(sample.attributes.values()))
     )
+
+
+def _any_is_long(values: Iterable[object]) -> bool:
+    return any(isinstance(value, str) and len(value) > TEXT_CHARACTERS for value in values)
