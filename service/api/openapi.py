@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 
+from service.api.schemas import examples
 from service.api.schemas.batches import BatchIn, SignalBatchIn
 from service.api.schemas.receipts import ReceiptOut
 
@@ -41,25 +42,31 @@ def describe(app: FastAPI) -> None:
         [BatchIn, SignalBatchIn, ReceiptOut], ref_template=_REFERENCE.replace("model", "name")
     )
     schemas.update(ours)
+    mixed = "Store a batch of samples, call counts and signals."
     for path, operation in (
-        ("/v1/samples", _post("Store a batch of samples, call counts and signals.", "BatchIn")),
-        ("/v1/signals", _post("Store a batch of signals.", "SignalBatchIn")),
+        ("/v1/samples", _post(mixed, _content("BatchIn", examples.BATCH))),
+        (
+            "/v1/signals",
+            _post("Store a batch of signals.", _content("SignalBatchIn", examples.SIGNAL_BATCH)),
+        ),
     ):
         document["paths"].setdefault(path, {}).update(operation)
 
 
-def _post(summary: str, body: str) -> dict[str, Any]:
-    def content(model: str) -> dict[str, Any]:
-        return {"application/json": {"schema": {"$ref": _REFERENCE.format(model=model)}}}
+def _content(model: str, example: dict[str, Any]) -> dict[str, Any]:
+    schema = {"$ref": _REFERENCE.format(model=model)}
+    return {"application/json": {"schema": schema, "example": example}}
 
-    answer = {"description": "Stored", "content": content("ReceiptOut")}
+
+def _post(summary: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer = {"description": "Stored", "content": _content("ReceiptOut", examples.RECEIPT)}
     problems = problems_of(400, 401, 403, 413, 415, 422, 429, 503)
     return {
         "post": {
             "tags": ["ingestion"],
             "summary": summary,
             "description": "The answer leaves after the commit.",
-            "requestBody": {"required": True, "content": content(body)},
+            "requestBody": {"required": True, "content": body},
             "responses": {"202": answer} | {str(status): of for status, of in problems.items()},
         }
     }

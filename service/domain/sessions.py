@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from uuid import UUID, uuid5
 
 from service.domain.calls import NewSample
+from service.domain.sampling import LOWEST_RATE
 from service.domain.signals import ABANDONED, THUMBS, NewSignal, speaks_against
 from service.domain.slis import Tally
 
@@ -15,6 +16,9 @@ IDLE = timedelta(minutes=30)
 """A session without a call for this long is over: the half hour of web analytics."""
 KEPT_FOR = "watchkeeper.kept_for"
 """The attribute of samples that were kept for what they are, though their session was not."""
+SESSION_PROBABILITY = "watchkeeper.session_probability"
+"""The attribute of samples that would have been kept anyway (their own probability is 1): with
+which probability their session was. Sessions of errors only would weigh too little without it."""
 
 Abandonment = Literal["signalled", "failed", "rejected"]
 """Why a session counts as abandoned: the app said so; its last call failed, and the user did not
@@ -116,10 +120,17 @@ def _session_of(key: SessionKey, samples: list[NewSample]) -> Session:
         started_at=ordered[0].called_at,
         last_called_at=last.called_at,
         calls=len(ordered),
-        keep_probability=min(sample.keep_probability for sample in ordered),
+        keep_probability=min(_kept_with(sample) for sample in ordered),
         last_sample_id=last.sample_id,
         last_outcome=last.outcome,
     )
+
+
+def _kept_with(sample: NewSample) -> float:
+    told = sample.attributes.get(SESSION_PROBABILITY)
+    if isinstance(told, float) and LOWEST_RATE <= told <= 1:
+        return told
+    return sample.keep_probability
 
 
 def judge_ending(session: Session, reactions: Iterable[Reaction]) -> Ending:

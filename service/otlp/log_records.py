@@ -15,7 +15,7 @@ from service.otlp.evaluations import EVALUATION, read_evaluation
 from service.otlp.model_calls import UnusableSpanError, check_identity, sample_id_of
 from service.otlp.read_json import identifier_of, list_of, load_document
 from service.otlp.read_json import read_attributes as read_json_attributes
-from service.otlp.read_protobuf import FieldBudget, read_attributes
+from service.otlp.read_protobuf import LOG_RECORD, FieldBudget, read_attributes
 from service.otlp.spans import Attributes, Unreadable
 from service.otlp.values import find_text
 from service.otlp.wire import TornMessageError, parts
@@ -54,7 +54,7 @@ def read_protobuf_logs(body: bytes) -> Iterator[LogRecord | Unreadable]:
         for of_resource in parts(memoryview(body), _RESOURCE_LOGS):
             for of_scope in parts(of_resource, _SCOPE_LOGS):
                 for held in parts(of_scope, _LOG_RECORDS):
-                    budget.spend(held)
+                    budget.spend(held, LOG_RECORD)
                     yield _read_record(bytes(held))
     except TornMessageError:
         raise UnreadableExportError("The body is not an ExportLogsServiceRequest") from None

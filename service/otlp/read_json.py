@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from service.otlp.errors import UnreadableExportError
+from service.domain.json_size import MOST_CONTAINERS, holds_too_much
+from service.otlp.errors import TooManyFieldsError, UnreadableExportError
 from service.otlp.spans import Attributes, Span, SpanEvent, Unreadable
 from service.otlp.values import DEEPEST, cleaned
 
@@ -33,7 +34,13 @@ def load_document(body: bytes) -> dict[str, Any]:
 
     Raises:
         UnreadableExportError: It is none.
+        TooManyFieldsError: It would take too much memory.
     """
+    if holds_too_much(body):
+        raise TooManyFieldsError(
+            f"The body holds more than {MOST_CONTAINERS} objects and lists; send fewer spans or "
+            "records at once"
+        )
     try:
         document = json.loads(body.decode())
     except RecursionError:

@@ -12,15 +12,24 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from service.otlp.errors import TooManyFieldsError, UnreadableExportError
 from service.otlp.spans import Attributes, Span, SpanEvent, Unreadable
 from service.otlp.values import DEEPEST, cleaned
-from service.otlp.wire import TornMessageError, count_fields, parts
+from service.otlp.wire import NOTHING_INSIDE, Shape, TornMessageError, count_fields, parts
 
 # Field numbers of ExportTraceServiceRequest, ResourceSpans and ScopeSpans.
 _RESOURCE_SPANS = 1
 _RESOURCE, _SCOPE_SPANS = 1, 2
 _SPANS = 2
+_VALUE: dict[int, Shape] = {}
+_KEY_VALUE: Shape = {2: _VALUE}
+_VALUE |= {5: {1: _VALUE}, 6: {1: _KEY_VALUE}}  # lists of values, and of keys with values
+RESOURCE: Shape = {1: _KEY_VALUE}
+SPAN: Shape = {9: _KEY_VALUE, 11: {3: _KEY_VALUE}, 13: {4: _KEY_VALUE}}  # also its events, links
+LOG_RECORD: Shape = {5: _VALUE, 6: _KEY_VALUE}
 MOST_FIELDS = 1_000_000
 """Attributes, events and the like of all spans or log records of one request. An empty event is
 two bytes on the wire, and two hundred in memory."""
+_LARGE = 500_000
+"""Bytes from which on one span is looked into. Smaller ones cannot hold much, and are parsed one
+after the other."""
 
 
 class FieldBudget:
@@ -29,13 +38,14 @@ class FieldBudget:
     def __init__(self) -> None:
         self._left = MOST_FIELDS
 
-    def spend(self, message: memoryview) -> None:
-        """Count a span or a log record before it is parsed.
+    def spend(self, message: memoryview, shape: Shape) -> None:
+        """Count a span, a log record or a resource before it is parsed.
 
         Raises:
             TooManyFieldsError: It is too much.
         """
-        self._left -= 1 + count_fields(message)
+        looked_into = shape if len(message) >= _LARGE else NOTHING_INSIDE
+        self._left -= 1 + count_fields(message, looked_into)
         if self._left < 0:
             raise TooManyFieldsError(
                 f"The request holds more than {MOST_FIELDS} fields; send fewer spans or records "
@@ -53,20 +63,21 @@ def read_protobuf(body: bytes) -> Iterator[Span | Unreadable]:
     budget = FieldBudget()
     try:
         for of_resource in parts(memoryview(body), _RESOURCE_SPANS):
-            resource = _resource(of_resource)
+            resource = _resource(of_resource, budget)
             for of_scope in parts(of_resource, _SCOPE_SPANS):
                 for held in parts(of_scope, _SPANS):
-                    budget.spend(held)
+                    budget.spend(held, SPAN)
                     yield _read_span(bytes(held), resource)
     except (TornMessageError, DecodeError):
         # The text of the latter can quote the body.
         raise UnreadableExportError("The body is not an ExportTraceServiceRequest") from None
 
 
-def _resource(of_resource: memoryview) -> Attributes:
+def _resource(of_resource: memoryview, budget: FieldBudget) -> Attributes:
     # It need not stand before its spans.
     read: dict[str, Any] = {}
     for held in parts(of_resource, _RESOURCE):
+        budget.spend(held, RESOURCE)
         read |= read_attributes(Resource.FromString(bytes(held)).attributes)
     return read
 

@@ -5,10 +5,16 @@ gigabytes as objects. Walking hands out one span at a time; and one that is brok
 Source: protobuf.dev, "Encoding".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
 _VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
+_DEEPEST = 100
+"""Parsers refuse messages that nest deeper."""
+Shape: TypeAlias = Mapping[int, "Shape"]
+"""Which fields of a message, by their numbers, are messages, and of which shape."""
+NOTHING_INSIDE: Shape = {}
 
 
 class TornMessageError(ValueError):
@@ -41,12 +47,17 @@ def walk(message: memoryview) -> Iterator[tuple[int, memoryview]]:
         raise TornMessageError
 
 
-def count_fields(message: memoryview) -> int:
-    """How many messages, texts and bytes a message holds itself; 0 where it is none."""
+def count_fields(message: memoryview, shape: Shape = NOTHING_INSIDE, depth: int = 0) -> int:
+    """How many messages, texts and bytes a message holds: itself, and in those that `shape` names."""
+    count = 0
     try:
-        return sum(1 for _ in walk(message))
+        for number, held in walk(message):
+            count += 1
+            if number in shape and depth < _DEEPEST:
+                count += count_fields(held, shape[number], depth + 1)
     except TornMessageError:
-        return 0  # no parser gets further either
+        pass  # no parser gets further either
+    return count
 
 
 def parts(message: memoryview, number: int) -> Iterator[memoryview]:

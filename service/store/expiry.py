@@ -22,6 +22,7 @@ from service.store import locks
 from service.store.database_errors import sqlstate_of
 from service.store.partitions import CHANGES_LOCK, PARTITIONINGS, Partitioning
 from service.store.retention import read_longest_days
+from service.store.tables import samples
 
 _EXPIRY_LOCK = "expiry"
 _LOCK_TIMEOUT = "5s"
@@ -76,7 +77,8 @@ def _days_kept(engine: Engine, partitioning: Partitioning, settings: Settings) -
     """
     days: int = getattr(settings, partitioning.retention_setting)
     with engine.connect() as connection:
-        return max(days, read_longest_days(connection, default=settings.samples_retention_days))
+        of_samples = read_longest_days(connection, default=settings.samples_retention_days)
+    return of_samples if partitioning.table is samples else max(days, of_samples)
 
 
 def _detach_before(engine: Engine, parent: str, first_kept: str, expired: Expired) -> None:

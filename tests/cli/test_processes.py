@@ -34,9 +34,8 @@ def post_a_sample(port: int, key: str) -> None:
 def accepted(port: int) -> float:
     """As whichever process is asked counts it."""
     metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
-    found = re.search(
-        r'^watchkeeper_ingested_samples_total\{outcome="accepted"\} (\S+)', metrics, re.M
-    )
+    name = re.escape('watchkeeper_ingested_samples_total{outcome="accepted"}')
+    found = re.search(rf"^{name} (\S+)", metrics, re.MULTILINE)
     return float(found[1]) if found else 0.0
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from http import HTTPStatus
 from typing import Any, TypeVar, get_args
 
 import msgspec
@@ -11,6 +12,7 @@ from msgspec import Struct
 from service.api.schemas.items import Outcome
 from service.api.schemas.words import DIMENSION_BYTES
 from service.domain.calls import Remark
+from service.domain.json_size import MOST_CONTAINERS, holds_too_much
 from service.errors import InvalidInputError
 
 Item = TypeVar("Item", bound=Struct)
@@ -28,12 +30,23 @@ class InvalidBatchError(InvalidInputError):
     """The batch cannot be read."""
 
 
+class TooManyObjectsError(InvalidInputError):
+    """The batch would take too much memory; send several smaller ones."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
 def load_json(body: bytes) -> Any:
     """The body as Python values. NaN, Infinity and lone surrogates pass: they are an item's fault.
 
     Raises:
         InvalidBatchError: It is no JSON at all.
+        TooManyObjectsError: It would take too much memory.
     """
+    if holds_too_much(body):
+        raise TooManyObjectsError(
+            f"The body holds more than {MOST_CONTAINERS} objects and lists; send smaller batches"
+        )
     try:
         return json.loads(body.decode(), parse_int=_integer)
     except UnicodeDecodeError:
