@@ -17,26 +17,20 @@ import json
 import os
 import random
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-import httpx
-import psutil
 import psycopg
 import zstandard
 from psycopg.types.json import Jsonb
 from sqlalchemy import Engine, create_engine, func, select
 
+from benchmarks.api_process import api_running, memory_watched
 from benchmarks.load_generator import Load, request_of, send_load
 from service.flows.create_api_key import create_api_key
 from service.store.apps import put_app
@@ -46,9 +40,9 @@ from service.store.tables import samples
 
 BATCH = 500
 BATCHES = 40  # in one turn
-TURNS = 3
+TURNS = 5
 CLIENTS = 8
-SINGLES = 8_000
+SINGLES = 4_000
 SINGLE_CLIENTS = 64
 OVERLOAD_CLIENTS = 48
 OVERLOAD_BATCHES = 96
@@ -75,7 +69,10 @@ def measure() -> dict[str, float]:
             rows, memory = 0.0, 0
             for processes in (1, os.cpu_count() or 2):
                 print(f"{processes} of the API's processes")
-                with _api(server.url, processes) as (port, parent), _watched(parent) as peak:
+                with (
+                    api_running(server.url, processes=processes) as (port, parent),
+                    memory_watched(parent) as peak,
+                ):
                     found = _measure(server.url, app_id, port, key)
                 rows += found.pop("rows")
                 memory = max(memory, peak[0])
@@ -250,55 +247,6 @@ def _expect_stored(engine: Engine, rows: float) -> None:
     with engine.connect() as connection:
         stored = connection.scalar(select(func.count()).select_from(samples))
     assert stored == rows, f"{stored} rows are stored, {rows} were acknowledged"
-
-
-@contextmanager
-def _watched(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    """The largest resident memory of one of its processes so far, in bytes."""
-    peak, ended = [0], threading.Event()
-    parent = psutil.Process(process.pid)
-
-    def watch() -> None:
-        while not ended.wait(0.02):
-            with suppress(psutil.NoSuchProcess):
-                of_all = [parent, *parent.children()]
-                peak[0] = max(peak[0], *(each.memory_info().rss for each in of_all))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield peak
-    finally:
-        ended.set()
-        watcher.join()
-
-
-@contextmanager
-def _api(database_url: str, processes: int) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = ("serve", "--port", str(port), "--processes", str(processes))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service", *command],
-        env=os.environ | {"WATCHKEEPER_DATABASE_URL": database_url},
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while not _is_ready(port):
-            assert process.poll() is None, "the API ended at once"
-            assert time.monotonic() < deadline, "the API did not start"
-        yield port, process
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200
-    except httpx.HTTPError:
-        time.sleep(0.05)
-        return False
 
 
 if __name__ == "__main__":

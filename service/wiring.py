@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
@@ -79,6 +80,7 @@ def _resources(engine: Engine, settings: Settings, clock: Callable[[], datetime]
             retention_of=lambda app: retention_of(app, default=settings.samples_retention),
         ),
         room=Room(settings.max_waiting_bytes),
+        careful=CapacityLimiter(1),
     )
 
 

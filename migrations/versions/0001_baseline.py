@@ -531,7 +531,8 @@ def upgrade() -> None:
         sa.Column("tiers", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "(kind = 'quality' AND evaluator IS NOT NULL) OR (kind = 'availability' AND evaluator IS NULL)",
+            "(kind = 'quality' AND evaluator IS NOT NULL)"
+            " OR (kind = 'availability' AND evaluator IS NULL)",
             name=op.f("ck_slos_kind"),
         ),
         sa.CheckConstraint("objective > 0 AND objective < 1", name=op.f("ck_slos_objective")),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
@@ -25,6 +26,8 @@ class Resources:
     callers: Callers
     intake: Intake
     room: Room
+    careful: CapacityLimiter
+    """For reading what takes many times its size: one at a time."""
 
 
 def resources_of(request: Request) -> Resources:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
+from anyio import CapacityLimiter, to_thread
 from sqlalchemy import Engine
-from starlette.concurrency import run_in_threadpool
 
 from service import telemetry
 from service.api.callers import Caller, Callers
@@ -21,10 +21,10 @@ COMMITTERS = 2
 """Transactions at a time: while one waits for the disk, the next is written. More would only make
 the groups smaller."""
 WORTH_ANOTHER = 250
-"""Samples that wait when a second committer joins; fewer do better in one larger group."""
+"""Items that wait when a second committer joins; fewer do better in one larger group."""
 _TURNS = 3
 """Of the loop, before a group is closed: what has arrived already is read in them."""
-GROUP_SAMPLES = 2_000
+GROUP_ITEMS = 2_000
 """A group is closed with the post that reaches this."""
 
 
@@ -108,8 +108,10 @@ class Intake:
         self._clock = clock
         self._retention_of = retention_of
         self._waiting: list[_Waiting] = []
-        self._samples = 0  # of those
+        self._items = 0  # of those
         self._committing = 0
+        # Of its own: slow readers of the API must not hold up what comes in.
+        self._threads = CapacityLimiter(COMMITTERS)
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds them only weakly
 
     async def store(self, caller: Caller, batch: Batch) -> Receipt:
@@ -121,9 +123,9 @@ class Intake:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(Post(caller.key.id, caller.app, batch), loop.create_future())
         self._waiting.append(waiting)
-        self._samples += len(batch.samples)
+        self._items += batch.items
         if self._committing == 0 or (
-            self._committing < COMMITTERS and self._samples >= WORTH_ANOTHER
+            self._committing < COMMITTERS and self._items >= WORTH_ANOTHER
         ):
             self._committing += 1
             task = loop.create_task(self._commit())
@@ -137,7 +139,8 @@ class Intake:
         while group := self._take_group():
             outcomes: list[Receipt | Exception]
             try:
-                outcomes = await run_in_threadpool(self._ingest, [item.post for item in group])
+                posts = [item.post for item in group]
+                outcomes = await to_thread.run_sync(self._ingest, posts, limiter=self._threads)
             except Exception as error:
                 outcomes = [error] * len(group)
             for item, outcome in zip(group, outcomes, strict=True):
@@ -148,11 +151,11 @@ class Intake:
     def _take_group(self) -> list[_Waiting]:
         size, count = 0, 0
         for count, item in enumerate(self._waiting, start=1):  # noqa: B007 - used after the loop
-            size += len(item.post.batch.samples)
-            if size >= GROUP_SAMPLES:
+            size += item.post.batch.items
+            if size >= GROUP_ITEMS:
                 break
         group, self._waiting = self._waiting[:count], self._waiting[count:]
-        self._samples -= size
+        self._items -= size
         return group
 
     def _ingest(self, posts: list[Post]) -> list[Receipt | Exception]:

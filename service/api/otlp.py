@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 import structlog
+from anyio import to_thread
 from fastapi import Request
 from fastapi.responses import Response
-from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
 from service.api.bodies import UnsupportedEncodingError, read_body
@@ -54,12 +54,14 @@ class PostExport:
         with resources.room.guest() as guest:
             body = await read_body(request, guest, max_bytes=resources.settings.max_body_bytes)
             guest.take(len(body))  # read, it takes as much again at least
-            read = await run_in_threadpool(self.read, encoding, body, caller)
+            read = await to_thread.run_sync(
+                self.read, encoding, body, caller, limiter=resources.careful
+            )
             resources.callers.admit(caller, read.batch.items)
             rejections = await _store(resources, caller, read.batch)
         seen = {"rejected": len(rejections), "ignored": read.ignored}
         taken = {"samples": len(read.batch.samples), "scores": len(read.batch.scores)}
-        _log.info("otlp_export", app=caller.app.name, **taken, **seen)
+        _log.debug("otlp_export", app=caller.app.name, **taken, **seen)
         answer = self.answer(encoding, len(rejections), spell_rejections(rejections))
         return Response(answer, HTTPStatus.OK, media_type=encoding)
 

@@ -6,9 +6,11 @@ middleware does for the others, they do themselves.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 
 import msgspec
+from anyio import to_thread
 from fastapi import Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
@@ -65,7 +67,8 @@ class PostBatch:
         batch = self.read_at_once(body, max_items=max_items)
         if batch is not None:
             return batch
-        return await run_in_threadpool(self.read_carefully, body, max_items=max_items)
+        read = partial(self.read_carefully, body, max_items=max_items)
+        return await to_thread.run_sync(read, limiter=resources.careful)
 
 
 async def identify(request: Request, resources: Resources) -> Caller:

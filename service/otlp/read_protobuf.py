@@ -45,7 +45,7 @@ class FieldBudget:
             TooManyFieldsError: It is too much.
         """
         looked_into = shape if len(message) >= _LARGE else NOTHING_INSIDE
-        self._left -= 1 + count_fields(message, looked_into)
+        self._left -= 1 + count_fields(message, looked_into, most=self._left)
         if self._left < 0:
             raise TooManyFieldsError(
                 f"The request holds more than {MOST_FIELDS} fields; send fewer spans or records "

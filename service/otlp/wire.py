@@ -47,14 +47,19 @@ def walk(message: memoryview) -> Iterator[tuple[int, memoryview]]:
         raise TornMessageError
 
 
-def count_fields(message: memoryview, shape: Shape = NOTHING_INSIDE, depth: int = 0) -> int:
-    """How many messages, texts and bytes a message holds: itself, and in those that `shape` names."""
+def count_fields(message: memoryview, shape: Shape, *, most: int, depth: int = 0) -> int:
+    """How many messages, texts and bytes a message holds: itself, and in those that `shape` names.
+
+    It stops counting beyond `most`.
+    """
     count = 0
     try:
         for number, held in walk(message):
             count += 1
             if number in shape and depth < _DEEPEST:
-                count += count_fields(held, shape[number], depth + 1)
+                count += count_fields(held, shape[number], most=most - count, depth=depth + 1)
+            if count > most:
+                break
     except TornMessageError:
         pass  # no parser gets further either
     return count

@@ -5,6 +5,7 @@ import pytest
 
 from service.domain.sessions import (
     KEPT_FOR,
+    SESSION_PROBABILITY,
     Abandonment,
     Reaction,
     Session,
@@ -90,6 +91,18 @@ def test_samples_gather_to_sessions_whatever_their_order() -> None:
         sessions = gather_sessions(order)
         assert [session.key.session_id for session in sessions] == ["a", "b"]
         assert sessions[1] == expected
+
+
+def test_an_error_that_would_be_kept_anyway_tells_with_which_probability_its_session_was() -> None:
+    told = a_sample(session_id="a", outcome="error", attributes={SESSION_PROBABILITY: 0.1})
+    (session,) = gather_sessions([told])
+    assert session.keep_probability == 0.1
+
+
+@pytest.mark.parametrize("told", [0.0, -1.0, 1.5, True, "0.1"])
+def test_what_no_probability_can_be_is_not_believed(told: object) -> None:
+    (session,) = gather_sessions([a_sample(session_id="a", attributes={SESSION_PROBABILITY: told})])
+    assert session.keep_probability == 1.0
 
 
 def test_samples_that_were_kept_for_what_they_are_belong_to_no_session() -> None:

@@ -4,14 +4,18 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import Engine, select
 
 from service.domain.calls import Batch, NewSample
 from service.domain.scores import ReportedScore
+from service.flows import match_reported_scores as module
+from service.flows.forget_user import forget_user
 from service.flows.ingest_batches import Post, ingest_batches
 from service.flows.match_reported_scores import AWAITED_FOR, match_reported_scores
 from service.store import tables
 from service.store.apps import App
+from service.store.reported_scores import find_calls
 from tests.declared import NOW, RETENTION, a_sample, declare_app, post
 
 
@@ -60,6 +64,36 @@ def test_a_score_is_found_by_its_own_app_only(engine: Engine) -> None:
     report(engine, declare_app(engine), sample)
     assert match_reported_scores(engine, now=NOW) == 0
     assert rows(engine, tables.scores) == []
+
+
+def test_a_score_that_waits_for_a_sample_of_a_forgotten_user_is_removed_with_it(
+    engine: Engine,
+) -> None:
+    app, sample, other = declare_app(engine), a_sample(user_id="u-1"), a_sample(user_id="u-2")
+    report(engine, app, sample, other)
+    post(engine, app, [sample, other])
+    forget_user(engine, app, "u-1", now=NOW)
+    assert match_reported_scores(engine, now=NOW) == 1
+    (score,) = rows(engine, tables.scores)
+    assert score.sample_id == other.sample_id
+
+
+def test_a_user_who_is_forgotten_while_a_score_finds_its_call_takes_it_along(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, sample = declare_app(engine), a_sample(user_id="u-1")
+    report(engine, app, sample)
+    post(engine, app, [sample])
+
+    def find_then_forget(*arguments: Any) -> Any:
+        found = find_calls(*arguments)
+        forget_user(engine, app, "u-1", now=NOW)
+        return found
+
+    monkeypatch.setattr(module, "find_calls", find_then_forget)
+    assert match_reported_scores(engine, now=NOW) == 0
+    assert rows(engine, tables.scores) == []
+    assert rows(engine, tables.sli_minutes) == []
 
 
 def test_a_call_that_never_comes_is_not_awaited_for_ever(engine: Engine) -> None:

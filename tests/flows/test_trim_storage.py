@@ -86,6 +86,17 @@ def test_where_all_apps_keep_less_partitions_are_dropped_that_soon(engine: Engin
     assert not has_partition(engine, 20)
 
 
+def test_scores_and_counts_stay_for_as_long_as_samples_of_their_day(engine: Engine) -> None:
+    patient = keep(engine, "patient", 500)
+    fill(engine, patient, 450)
+    trim_storage(engine, SETTINGS, now=NOW)
+    assert ages(engine, patient) == [450]
+    day, month = NOW - 450 * DAY, (NOW - 450 * DAY).replace(day=1)
+    assert f"scores_p{day:%Y%m%d}" in partitions_of(engine, "scores")
+    for table in ("signals", "sessions", "call_counts", "sli_minutes"):
+        assert f"{table}_p{month:%Y%m%d}" in partitions_of(engine, table)
+
+
 def test_a_worker_that_is_asked_to_stop_leaves_the_rest_to_the_next_turn(engine: Engine) -> None:
     keep(engine, "other", None)
     brief = keep(engine, "brief", 7)

@@ -27,6 +27,7 @@ from service.otlp.answers import (
 )
 from service.otlp.batches import batch_id_of, build_batch
 from service.otlp.errors import TooManyFieldsError, UnreadableExportError
+from service.otlp.log_records import read_protobuf_logs
 from service.otlp.read_json import read_json
 from service.otlp.read_protobuf import read_protobuf
 from tests.otlp.sent import CHAT, a_request, a_span, exported, read
@@ -230,6 +231,33 @@ def test_a_request_of_too_many_fields_is_refused_before_it_takes_memory() -> Non
     with pytest.raises(TooManyFieldsError, match="send fewer") as caught:
         list(read_protobuf(body))
     assert caught.value.status == 413
+
+
+def test_fields_that_are_hidden_in_a_value_of_an_attribute_are_counted() -> None:
+    values = b"\x0a\x00" * 1_000_001  # of a list, two bytes each
+    pair = field(1, b"k") + field(2, field(5, values))
+    for request in (field(2, field(2, field(9, pair))), field(1, field(1, pair))):
+        with pytest.raises(TooManyFieldsError, match="send fewer"):
+            list(read_protobuf(field(1, request)))
+    with pytest.raises(TooManyFieldsError, match="send fewer"):
+        list(read_protobuf_logs(field(1, field(2, field(2, field(6, pair))))))
+
+
+def test_a_large_text_is_one_field() -> None:
+    pair = field(1, b"k") + field(2, field(1, b"\n\n" * 1_000_000))
+    (span,) = read_protobuf(field(1, field(2, field(2, field(9, pair)))))
+    assert len(span.attributes["k"]) == 2_000_000
+
+
+def test_json_of_too_many_objects_is_refused_before_it_takes_memory() -> None:
+    body = b'{"resourceSpans": [' + b"{}," * 1_000_000 + b"{}]}"
+    with pytest.raises(TooManyFieldsError, match="send fewer") as caught:
+        list(read_json(body))
+    assert caught.value.status == 413
+
+
+def field(number: int, held: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + long_varint(len(held)) + held
 
 
 def long_varint(number: int) -> bytes:

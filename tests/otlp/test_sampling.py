@@ -40,6 +40,7 @@ def test_tracestate_tells_the_probability(trace_state: str, probability: float) 
     [
         *("", "ot=", "ot", "ot=th:", "ot=th:xyz", "ot=th:123456789012345", "ot=th:C", "ot=p:63"),
         *("ot=p:-1", "ot=p:²", "vendor=th:8", "ot=rv:ffffffffffffff", "ot=th:c;rv:00000000000001"),
+        f"ot=p:{'0' * 5_000}",
     ],
 )
 def test_a_tracestate_that_tells_nothing_leaves_it_to_the_configuration(trace_state: str) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from service.store import locks, tables
-from service.store.partitions import ensure, make_ahead
+from service.store.partitions import ensure, ensure_once, make_ahead
 from tests.declared import NOW
 
 
@@ -33,6 +33,17 @@ def test_making_a_partition_again_does_nothing(engine: Engine) -> None:
     before = partitions_of(engine, "samples")
     ensure(engine, [NOW])
     assert partitions_of(engine, "samples") == before
+
+
+def test_one_that_was_dropped_is_made_again_by_who_looks_each_time(engine: Engine) -> None:
+    name = f"samples_p{NOW:%Y%m%d}"
+    ensure_once(engine, [NOW])
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP TABLE {name}"))
+    ensure_once(engine, [NOW])
+    assert name not in partitions_of(engine, "samples")
+    ensure(engine, [NOW])
+    assert name in partitions_of(engine, "samples")
 
 
 def test_a_table_that_stays_locked_is_given_up_and_made_at_the_next_attempt(
