@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.errors import InvalidInputError
@@ -69,6 +69,14 @@ class Settings(BaseSettings):
     def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(_POSTGRES_SCHEMES):
             raise ValueError("must be like postgresql://user:password@host:5432/database")
+        return value
+
+    @field_validator("max_waiting_bytes")
+    @classmethod
+    def _has_room_for_two(cls, value: int, info: ValidationInfo) -> int:
+        # A packed body takes room twice: as it came, and unpacked.
+        if value < 2 * info.data.get("max_body_bytes", 0):
+            raise ValueError("must be at least twice WATCHKEEPER_MAX_BODY_BYTES")
         return value
 
     @property

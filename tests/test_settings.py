@@ -13,3 +13,11 @@ def test_a_wrong_setting_is_named_without_its_value(monkeypatch: pytest.MonkeyPa
     with pytest.raises(InvalidSettingsError, match="WATCHKEEPER_DATABASE_URL") as caught:
         read_settings()
     assert "s3cret" not in str(caught.value)
+
+
+def test_there_is_room_for_the_largest_body_packed_and_unpacked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WATCHKEEPER_MAX_WAITING_BYTES", "30000000")
+    with pytest.raises(InvalidSettingsError, match="at least twice WATCHKEEPER_MAX_BODY_BYTES"):
+        read_settings()

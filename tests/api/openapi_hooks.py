@@ -35,7 +35,7 @@ def map_case(_: HookContext, case: Case) -> Case:
     if case.query:
         known = {"team": TEAM, "app": APP, "week": f"{NOW:%G-W%V}"}
         case.query |= {name: known[name] for name in known if name in case.query}
-    if isinstance(case.body, dict) and "samples" in case.body:
+    if case.method == "POST" and isinstance(case.body, dict) and "batch_id" in case.body:
         _bring_near(case.body)
     return case
 
@@ -46,7 +46,8 @@ def _bring_near(batch: dict[str, Any]) -> None:
         batch["batch_id"] = str(UUID(int=chance(batch)))
     if "app" in batch:
         batch["app"] = APP
-    for name, time in (("samples", "called_at"), ("call_counts", "minute")):
+    times = {"samples": "called_at", "call_counts": "minute", "signals": "signalled_at"}
+    for name, time in times.items():
         items = batch.get(name)
         for item in items if isinstance(items, list) else ():
             if isinstance(item, dict) and isinstance(item.get(time), str):

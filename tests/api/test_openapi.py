@@ -7,9 +7,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from sqlalchemy import Engine, func, select
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.schemas.batches import BatchIn, SignalBatchIn
+from service.api.schemas.items import CallCountIn, InstanceIn, SampleIn, SignalIn
+from service.api.schemas.receipts import ReceiptOut
 from service.domain.incidents import AlertSignal
 from service.flows.create_api_key import create_api_key
 from service.flows.open_incident import raise_alert
@@ -18,6 +22,7 @@ from service.store import tables
 from service.store.apps import App
 from service.wiring import build_api
 from tests.declared import NOW, PRIME, declare_app, declare_slo, declare_task
+from tests.posted import open_door
 from tests.serving import serving
 
 CHECKS = (
@@ -95,6 +100,32 @@ def test_no_endpoint_answers_generated_requests_with_a_server_error(
     expect_that_it_reached_everything(engine, witness, api.openapi()["paths"])
 
 
+def test_the_examples_of_what_is_posted_and_answered_are_true(engine: Engine) -> None:
+    with open_door(engine) as door:
+        paths = door.api.openapi()["paths"]
+        for path in ("/v1/samples", "/v1/signals"):
+            operation = paths[path]["post"]
+            example = operation["requestBody"]["content"]["application/json"]["example"]
+            answer = door.client.post(path, json=example)
+            assert answer.status_code == 202
+            assert answer.json()["rejections"] == []
+            shown = operation["responses"]["202"]["content"]["application/json"]["example"]
+            assert answer.json().keys() == shown.keys()
+            msgspec.convert(shown, ReceiptOut)
+
+
+def test_the_schemas_of_what_is_posted_are_those_that_read_it(engine: Engine) -> None:
+    document = build_api(engine, Settings()).openapi()
+    schemas = document["components"]["schemas"]
+    kinds = (BatchIn, SignalBatchIn, SampleIn, CallCountIn, SignalIn, InstanceIn, ReceiptOut)
+    for kind in kinds:
+        assert tuple(schemas[kind.__name__]["properties"]) == kind.__struct_fields__
+    for path, body in (("/v1/samples", BatchIn), ("/v1/signals", SignalBatchIn)):
+        content = document["paths"][path]["post"]["requestBody"]["content"]
+        reference = content["application/json"]["schema"]["$ref"]
+        assert reference == f"#/components/schemas/{body.__name__}"
+
+
 def expect_that_it_reached_everything(
     engine: Engine, witness: Witness, paths: dict[str, dict[str, object]]
 ) -> None:
@@ -103,7 +134,8 @@ def expect_that_it_reached_everything(
     reached = {name for name, statuses in witness.seen.items() if min(statuses) < 300}
     assert operations <= reached, f"never answered with success: {sorted(operations - reached)}"
     with engine.connect() as connection:
-        for table in (tables.samples, tables.call_counts, tables.scoring_jobs):
+        growing = (tables.samples, tables.call_counts, tables.signals, tables.sdk_instances)
+        for table in (*growing, tables.scoring_jobs):
             stored = connection.scalar(select(func.count()).select_from(table))
             assert stored, f"nothing was stored in {table.name}"
         incidents = tables.incidents.c
