@@ -21,3 +21,10 @@ def test_retry_after_is_bounded_and_never_negative():
     assert retry_after_s("Thu, 01 Jan 2026 11:00:00 GMT", NOW) == 0
     for illegible in ("-5", "1.5", "nan", "٣", "", "Thu, 99 Foo 2026"):
         assert retry_after_s(illegible, NOW) == 0
+
+
+def test_where_waiting_mends_nothing_the_wait_is_long_from_the_first_time_on():
+    chance = random.Random(3)
+    delays = [Backoff(first_s=0.5, ceiling_s=8.0).longest_s(chance) for _ in range(2_000)]
+    assert 4.0 <= min(delays) < 4.1
+    assert 7.9 < max(delays) <= 8.0

@@ -10,7 +10,7 @@ def ledgers(server):
 
 
 def test_a_batch_tells_who_sends_it_and_the_ledger_before_it_is_answered(server, client):
-    wk = client(sample_rate=0.0)
+    wk = client(sample_rate=0.0, environment="staging", release="r7")
     wk.record(task="t")
     wk.record(task="t", error=True)
     wk.record(task="")
@@ -24,6 +24,7 @@ def test_a_batch_tells_who_sends_it_and_the_ledger_before_it_is_answered(server,
     assert first["started_at"].endswith("+00:00")
     assert (first["sequence"], second["sequence"]) == (1, 2)
     assert first["sdk"].startswith("python/")
+    assert (first["environment"], first["release"]) == ("staging", "r7")
     assert first["ledger"] == {
         "produced": 3,
         "stored": 0,
@@ -80,11 +81,11 @@ def test_signals_travel_with_the_batches_and_are_booked(server, client):
 
 
 def test_signals_of_a_refused_batch_are_dropped_with_its_reason(server, client):
-    server.plans.append(403)
+    server.plans.append(422)
     wk = client()
     wk._pipeline.add_signal(signal_now("s", "thumbs", 1, "t", None, None, None))
     assert wk.flush().complete
-    assert wk.stats().signals.dropped == {"http_403": 1}
+    assert wk.stats().signals.dropped == {"http_422": 1}
 
 
 def test_the_server_sets_the_sample_rates(server, client, balanced):

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watchkeeper.backlog import Backlog, KeptSample
-from watchkeeper.call import Facts, facts_of
+from watchkeeper.calls import Facts, facts_of
 from watchkeeper.counts import CallCounts, wire_row
 
 

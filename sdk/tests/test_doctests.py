@@ -5,7 +5,8 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "module", ["backoff", "digits", "masks", "repair", "sample_ids", "sampling"]
+    "module",
+    ["backoff", "digits", "latency", "masks", "repair", "sample_ids", "samples", "sampling"],
 )
 def test_examples_in_docstrings_hold(module):
     result = doctest.testmod(importlib.import_module(f"watchkeeper.{module}"))

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watchkeeper.call import COUNTED
+from watchkeeper.calls import COUNTED
 from watchkeeper.counts import CallCounts
 from watchkeeper.intake import Intake
 from watchkeeper.ledger import Ledger

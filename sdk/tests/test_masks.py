@@ -45,6 +45,20 @@ def apply(text, *several):
             "[key] so",
         ),
         ("-----BEGIN PRIVATE KEY-----\nMII (cut off)", "[key]"),
+        ("de89 3704 0044 0532 0130 00", "[iban]"),
+        ("0301234567 / 0301234568", "[phone] / [phone]"),
+        ("0301234567 0301234568", "[phone] [phone]"),
+        ("2026-11-23 030 1234567 on 11/23/2026", "2026-11-23 [phone] on 11/23/2026"),
+        # As typographers and models write it, and in digits of other widths
+        ("+49\u202f30\u202f123\u20114567", "[phone]"),
+        ("4111\u00a01111\u20111111\u200b1111", "[card]"),
+        ("\uff14\uff11\uff11\uff11 1111 1111 1111", "[card]"),
+        ("DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000", "[iban]"),
+        # In a text that is JSON, or an address
+        (r'{"key":"is:\nsk-abcdefghijklmnopqrst"}', r'{"key":"is:\n[key]"}'),
+        (r"\nDE89370400440532013000\t+49 30 1234567", r"\n[iban]\t[phone]"),
+        (r"\u0020wk_abcdefghijklmnopqrstuvwxyz", r"\u0020[key]"),
+        ("?q=is%20sk-abcdefghijklmnopqrst", "?q=is%20[key]"),
     ],
 )
 def test_what_must_not_leave_is_marked(text, left):
@@ -62,6 +76,9 @@ def test_what_must_not_leave_is_marked(text, left):
         "task-force-abcdefghijklmnopqrst",
         "1699999999999 ms",
         "1,234,567,890",
+        "10.11.2026 - 12.11.2026",
+        "2026-11-23 2026-11-24",
+        "1234567890 1234567890",
         "4111 1111 1111 1112 77",
     ],
 )
@@ -114,7 +131,19 @@ PIECES = [
     *("a", "a@", "a.", "a@b.", "4", "4 ", "1-", "11111 x", "42 ", "1  .", "(", "+ ", "-", "----a"),
     *("-----BEGIN PRIVATE KEY-----", "-----BEGIN ", "eyJ", "-eyJaaaaaaaa", "eyJaaaaaaaaa.", "sk-"),
     *("Bearer ", "AA00 ", "DE89", "AA00 AAAA AAAA AAAA ", "sk-aaaaaaaaaaaaaaa ", "gha_"),
-    *("4111 1111 1111 1112 ", "A ", "%", "+1"),
+    *(
+        "4111 1111 1111 1112 ",
+        "A ",
+        "%",
+        "+1",
+        "\\n",
+        "\\n1",
+        "\\u0020eyJ",
+        "%20",
+        "%20sk-",
+        "DE89%20",
+    ),
+    *("0301234567 / ", "2026-11-23 ", "2026-11-23 030 1234567 ", "DE89%20", "1\u202f", "\u200b"),
 ]
 
 
@@ -168,3 +197,64 @@ def test_a_mask_that_fails_drops_the_text_and_keeps_the_call(server, client, bal
     stats = balanced(wk)
     assert (stats.stored, stats.counted) == (1, 1)
     assert stats.repaired == {"mask:prompt": 1, "mask:response": 1}
+
+
+def test_attributes_are_masked_whatever_their_form(server, client):
+    wk = client(mask=masks.COMMON)
+    wk.record(
+        task="t",
+        attributes={
+            "card": 4111111111111111,
+            "joe@example.com": True,
+            "nested": {"note": "call\n+49 30 1234567"},
+            "long": "x" * 4_090 + " sk-abcdefghijklmnopqrst",
+            "took_ms": 12.345678901234567,
+        },
+    )
+    wk.flush()
+    [sample] = server.samples
+    assert sample["attributes"] == {
+        "card": "[card]",
+        "[email]": True,
+        "nested": '{"note": "call\\n[phone]"}',
+        "long": "x" * 4_090 + " [key]",
+        "took_ms": 12.345678901234567,
+    }
+
+
+def test_what_a_mask_fails_at_is_left_out_of_the_attributes(server, client):
+    def broken(text):
+        if text == "secret":
+            raise LookupError
+        return text
+
+    wk = client(mask=broken)
+    wk.record(task="t", attributes={"a": "secret", "secret": "b", "c": "d"})
+    wk.flush()
+    assert server.samples[0]["attributes"] == {"c": "d"}
+    assert wk.stats().repaired == {"mask:attributes": 2}
+
+
+def test_the_words_of_an_error_are_masked_before_they_are_cut(server, client):
+    wk = client(mask=masks.COMMON)
+    wk.record(task="t", error="x" * 180 + " joe.of.a.long.name@example.com", finish_reason="a@b.de")
+    wk.flush()
+    [sample] = server.samples
+    assert sample["error_type"] == "x" * 180 + " [email]"
+    assert sample["finish_reason"] == "[email]"
+
+
+def test_of_a_very_long_text_only_what_can_leave_is_masked(server, client):
+    seen = []
+
+    def hidden(text):
+        seen.append(len(text))
+        return text.replace("joe@example.com", "")
+
+    wk = client(mask=hidden)
+    wk.record(task="t", prompt="joe@example.com" * 700_000)
+    wk.flush()
+    [sample] = server.samples
+    assert max(seen) < 300_000
+    assert sample["prompt"] == "... [cut by watchkeeper: 10500000 characters]"
+    assert sample["attributes"] == {"watchkeeper.truncated": "prompt"}

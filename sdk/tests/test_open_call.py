@@ -2,6 +2,7 @@ import asyncio
 import contextvars
 import threading
 import uuid
+from collections import Counter
 
 import pytest
 
@@ -213,3 +214,57 @@ def test_sessions_follow_asyncio_tasks_and_not_other_threads(server, client):
     wk.flush()
     seen = {s["task"]: s["session_id"] for s in server.samples}
     assert seen == {"a": "a", "b": "b", "c": "c", "thread": None, "copied": "main"}
+
+
+def test_a_session_can_be_entered_again_within_itself_and_elsewhere(server, client):
+    wk = client()
+    again = wk.context(task="t")
+    with wk.session("first"), again, again:
+        wk.record(task="within")
+    with wk.session("second"), again:
+        wk.record(task="elsewhere")
+    with again:
+        wk.record(task="alone")
+    wk.record(task="outside")
+    wk.flush()
+    sessions = {sample["task"]: sample["session_id"] for sample in server.samples}
+    assert sessions == {"within": "first", "elsewhere": "second", "alone": None, "outside": None}
+
+
+def test_tasks_that_share_a_context_keep_their_own_sessions(server, client):
+    wk = client()
+    shared = wk.context(trace_id="shared")
+
+    async def answer(name, entered, goes_on):
+        with wk.session(name), shared:
+            entered.set()
+            await goes_on.wait()
+            wk.record(task=name)
+        wk.record(task=f"after {name}")
+
+    async def main():
+        first, second = asyncio.Event(), asyncio.Event()
+        await asyncio.gather(answer("a", first, second), answer("b", second, first))
+
+    asyncio.run(main())
+    wk.flush()
+    sessions = {sample["task"]: sample["session_id"] for sample in server.samples}
+    assert sessions == {"a": "a", "b": "b", "after a": None, "after b": None}
+
+
+def test_calls_of_one_trace_are_kept_or_left_together(server, client):
+    wk = client(sample_rate=0.5)
+
+    @wk.observe(task="observed", trace_id=lambda trace: trace)
+    def work(trace):
+        with wk.call(task="called", trace_id=trace):
+            wk.record(task="recorded", trace_id=trace)
+        with wk.context(trace_id=trace):
+            wk.record(task="inside")
+
+    for number in range(40):
+        work(f"trace {number}")
+    wk.flush()
+    kept = Counter(sample["attributes"]["trace_id"] for sample in server.samples)
+    assert 5 < len(kept) < 35
+    assert set(kept.values()) == {4}

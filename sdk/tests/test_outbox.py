@@ -135,3 +135,25 @@ def noise(seed):
     texts = [{"text": "".join(str(uuid.uuid4()) for _ in range(100))} for _ in range(3)]
     body = {"samples": texts, "call_counts": [3, 4], "seed": seed}
     return gzip.compress(json.dumps(body).encode())
+
+
+def test_nothing_is_kept_of_batches_that_were_answered(memory):
+    for number in range(1, 1_001):
+        memory.put(batch(number))
+        memory.settle(memory.candidate(0.0), is_stored=True)
+    assert memory._calls._numbers == memory._signals._numbers == []
+    assert memory._waiting == {}
+
+
+def test_a_batch_that_this_python_cannot_unpack_goes_whole(tmp_path, ledger, monkeypatch):
+    monkeypatch.setattr("watchkeeper.compression._zstd", lambda: None)
+    outbox = spooled(tmp_path, ledger, max_bytes=4 * 8_192)
+    zstd = [Batch(str(n), b"\x28\xb5\x2f\xfd" * 2_000, 3, 0, (3, 4), n, None) for n in range(1, 7)]
+    for each in zstd:
+        outbox.put(each)
+    lost = 6 - outbox.own_batches
+    assert 0 < lost < 6
+    assert outbox.first_number == lost + 1
+    assert outbox.body_of(outbox.candidate(0.0)) == zstd[lost].body  # and is sent as it is
+    assert ledger.read(0).dropped == {"spool_full": 3 * lost}
+    assert ledger.read(0).uncounted == {"spool_full": 7 * lost}

@@ -4,7 +4,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchkeeper.call import plain_facts
+from watchkeeper.calls import plain_facts
 from watchkeeper.samples import literal
 
 

@@ -62,13 +62,14 @@ def test_a_flagged_call_is_kept_and_says_why(server, client):
     ] == [("flagged", 1.0, "flag"), ("failed", 1.0, "error")]
 
 
-def test_a_certain_call_that_the_rate_keeps_too_needs_no_reason(server, client):
+def test_a_certain_call_that_the_rate_keeps_too_tells_how_its_session_was_kept(server, client):
     wk = client(sample_rate=0.5)
     kept = next(f"s{n}" for n in range(100) if is_kept(f"s{n}", 0.5))
     wk.record(task="t", session_id=kept, error=True)
     wk.flush()
     [sample] = server.samples
-    assert (sample["keep_probability"], sample["attributes"]) == (1.0, {})
+    assert sample["keep_probability"] == 1.0
+    assert sample["attributes"] == {"watchkeeper.session_probability": 0.5}
 
 
 def test_a_trace_stays_together_unless_a_session_does(server, client):

@@ -4,6 +4,7 @@ from time import monotonic
 import pytest
 
 from watchkeeper import Backoff
+from watchkeeper.flush_request import FlushRequest
 
 
 def batch_ids(server):
@@ -50,7 +51,37 @@ def test_a_flush_does_not_wait_out_the_jitter(server, client):
     assert wk.flush().complete
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 415, 422, 301, 200])
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 407, 301, 200])
+def test_what_people_can_mend_loses_nothing_and_is_said_once(
+    server, client, balanced, caplog, status
+):
+    server.always = (status, {"Location": "/elsewhere"})
+    wk = client(flush_at=1)
+    for number in range(5):
+        wk.record(task=str(number))
+    assert not wk.flush(0.05).complete
+    assert balanced(wk).queued == 5
+    server.always = None
+    assert wk.flush().complete
+    assert balanced(wk).stored == balanced(wk).counted == server.counted == 5
+    [line] = [r.getMessage() for r in caplog.records if "check url, api_key" in r.getMessage()]
+    assert f"HTTP {status}" in line
+    assert "wk_secret" not in caplog.text
+
+
+def test_what_people_can_mend_is_not_tried_every_second(server, client):
+    server.plans.append(401)
+    wk = client(flush_at=1, backoff=Backoff(first_s=0.001, ceiling_s=3600))
+    wk.record(task="t")
+    server.wait_for(lambda: len(server.requests) == 1)
+    pace = wk._pipeline._sender._pace
+    while not pace.attempt_at:
+        wk.stats()
+    assert pace.attempt_at > monotonic() + 1_000
+    assert wk.flush().complete  # but for whoever waits for it
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
 def test_a_refused_batch_is_lost_with_its_reason_and_never_sent_again(
     server, client, balanced, status
 ):
@@ -246,3 +277,10 @@ def test_calls_are_collected_while_the_server_hangs(server, client, balanced):
     server.released.set()
     assert wk.flush().complete
     assert balanced(wk).stored == 10
+
+
+def test_a_flush_beside_a_shutdown_claims_nothing_that_it_does_not_know():
+    request = FlushRequest(target=1)
+    request.finish(complete=False)
+    request.finish(complete=True)
+    assert not request.complete

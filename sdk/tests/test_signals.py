@@ -1,6 +1,9 @@
+import json
 import math
 import uuid
 from datetime import datetime, timedelta, timezone
+
+from watchkeeper import masks
 
 NOON = datetime(2026, 1, 5, 12, 0, 59, 999_999, tzinfo=timezone.utc)
 SAMPLE = "5d1b2b8e-7a0a-4d0e-9a43-3a3a3f1b5f10"
@@ -104,3 +107,40 @@ def test_a_full_queue_drops_the_oldest(server, client):
     account = wk.stats().signals
     assert account.produced == account.stored + account.dropped.get("queue_full", 0) == 5
     assert [s["value"] for s in signals(server)][-1] == 4
+
+
+def test_a_corrected_text_is_masked_as_any_other(server, client):
+    wk = client(mask=masks.COMMON)
+    wk.signal(SAMPLE, "correction", "Write to joe@example.com")
+    wk.signal(SAMPLE, "score", 4111111111111111)
+    wk.signal(SAMPLE, "thumbs", 1)
+    assert wk.flush().complete
+    assert [s["value"] for s in signals(server)] == ["Write to [email]", "[card]", 1]
+
+
+def test_a_mask_that_fails_drops_the_text_and_keeps_the_signal(server, client):
+    wk = client(mask=lambda text: 1 / 0)
+    wk.signal(SAMPLE, "correction", "secret")
+    wk.flush()
+    [signal] = signals(server)
+    assert signal["value"] is None
+    assert wk.stats().repaired == {"mask:value": 1}
+
+
+def test_where_answers_must_not_leave_neither_do_corrected_ones(server, client):
+    wk = client(capture_output=False)
+    wk.signal(SAMPLE, "correction", "It is so.")
+    wk.signal(SAMPLE, "thumbs", -1)
+    wk.flush()
+    assert [s["value"] for s in signals(server)] == [None, -1]
+
+
+def test_many_long_signals_make_several_batches(server, client):
+    wk = client()
+    for number in range(600):
+        wk.signal(SAMPLE, "correction", f"{number:04}" + "\N{SNOWMAN}" * 4_000)
+    assert wk.flush().complete
+    assert [s["value"][:4] for s in signals(server)] == [f"{n:04}" for n in range(600)]
+    sizes = [len(json.dumps(body, ensure_ascii=False).encode()) for _, _, body in server.requests]
+    assert len(sizes) > 5
+    assert max(sizes) < 1_200_000

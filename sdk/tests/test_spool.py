@@ -119,15 +119,15 @@ def test_many_clients_share_one_directory(server, make, balanced):
 
 def test_adopted_batches_that_the_server_refuses_are_booked_apart(server, make, balanced):
     leave_behind(server, make)
-    server.always = 403
+    server.always = 422
     wk = make()
     wk.record(task="new")
     server.wait_for(lambda: any(b["samples"][:1] for _, _, b in server.requests))
     while not wk.stats().adopted.dropped or not wk.stats().dropped:
         wk.flush()
     stats = balanced(wk)
-    assert stats.dropped == {"http_403": 1}
-    assert stats.adopted.dropped == stats.adopted.uncounted == {"http_403": 5}
+    assert stats.dropped == {"http_422": 1}
+    assert stats.adopted.dropped == stats.adopted.uncounted == {"http_422": 5}
 
 
 def test_an_outage_longer_than_the_queue_loses_nothing(server, make, balanced):
@@ -334,3 +334,24 @@ def start(script, *arguments):
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_an_address_is_the_same_with_and_without_a_stroke_at_its_end():
+    assert spool_identity("https://a/", "app") == spool_identity("https://a", "app")
+    assert spool_identity("https://a", "app") != spool_identity("https://b", "app")
+
+
+def test_a_wrong_key_costs_a_restart_with_the_right_one_nothing(server, make, balanced):
+    server.always = 401
+    first = make()
+    for _ in range(3):
+        first.record(task="t")
+    assert not first.shutdown(0.3).complete
+    assert balanced(first).queued == 3
+    server.always = None
+    second = make()
+    second.record(task="t")
+    assert second.flush().complete
+    server.wait_for(lambda: server.counted == 4)
+    assert balanced(second).stored == 1
+    assert len(server.samples) == 4

@@ -17,13 +17,15 @@ from watchkeeper.default import (
     stats,
     wrap,
 )
-from watchkeeper.ledger import FlushResult, Stats
+from watchkeeper.ledger import AdoptedStats, FlushResult, SignalStats, Stats
 from watchkeeper.open_call import OpenCall
 
 __all__ = [
+    "AdoptedStats",
     "Backoff",
     "FlushResult",
     "OpenCall",
+    "SignalStats",
     "Stats",
     "Watchkeeper",
     "call",

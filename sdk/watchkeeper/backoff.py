@@ -26,6 +26,10 @@ class Backoff:
         span = min(self.ceiling_s, self.first_s * 2.0 ** min(attempt - 1, 32))
         return chance.uniform(0.0, span)
 
+    def longest_s(self, chance: random.Random) -> float:
+        """Where waiting alone mends nothing: near the ceiling from the first time on."""
+        return chance.uniform(self.ceiling_s / 2, self.ceiling_s)
+
 
 def retry_after_s(header: str | None, now: datetime) -> float:
     """Seconds the server asks to be left alone for; 0 where it asks for nothing legible.

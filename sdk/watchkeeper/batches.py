@@ -18,7 +18,8 @@ from watchkeeper.settings import Settings
 # Half of what the server takes (20 MB decompressed, 5000 items of a kind).
 MAX_ITEMS = 2_500
 MAX_SAMPLE_BYTES = 7_000_000
-MAX_COUNT_BYTES = 3_000_000
+MAX_COUNT_BYTES = 2_000_000
+MAX_SIGNAL_BYTES = 1_000_000
 SDK = "python/0.1.0"
 
 
@@ -47,7 +48,7 @@ class SignalSource(Protocol):
     """Signals, written out, that wait for a batch."""
 
     def __len__(self) -> int: ...
-    def take(self, limit: int) -> list[bytes]: ...
+    def take(self, limit: int, max_bytes: int) -> list[bytes]: ...
     def close(self) -> None: ...
 
 
@@ -109,7 +110,7 @@ class Packer:
         batch_id = str(uuid.uuid4())
         samples = [kept.body for kept in self._backlog.pop_within(MAX_ITEMS, MAX_SAMPLE_BYTES)]
         rows, row_calls = _pop_rows(self._settings, self._counts)
-        signals = self._signals.take(MAX_ITEMS)
+        signals = self._signals.take(MAX_ITEMS, MAX_SIGNAL_BYTES)
         self._signals_taken += len(signals)
         # The samples are JSON already: joined, not parsed and written again.
         body = b'{"batch_id":%b,"app":%b,"instance":%b,"samples":[%b],"call_counts":[%b]%b}' % (
@@ -138,6 +139,8 @@ class Packer:
             "started_at": self._started_at,
             "sequence": self._sequence,
             "sdk": SDK,
+            "environment": self._settings.environment,
+            "release": self._settings.release,
             "ledger": self._stated,
         }
 

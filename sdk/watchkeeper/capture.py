@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Callable, TypeVar
 
-from watchkeeper.observe import Source, observe_calls
+from watchkeeper.observed import Source, observe_calls
 from watchkeeper.open_call import OpenCall, current_call
+from watchkeeper.providers import Recorder, recorded_client
 from watchkeeper.surroundings import Surroundings
-from watchkeeper.wrap import Recorder, recorded_client
 
 _Client = TypeVar("_Client")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -23,22 +23,24 @@ class Capture:
     def observe(
         self,
         *,
-        task: str,
+        task: str = "",
         model: str = "",
         prompt_version: str = "",
         prompt: Source | None = None,
         response: Callable[[Any], object] | None = None,
         session_id: str | Source | None = None,
         user_id: str | Source | None = None,
+        trace_id: str | Source | None = None,
         attributes: Mapping[str, object] | None = None,
     ) -> Callable[[_Function], _Function]:
         """Decorates a function, coroutine function or (async) generator function: each call of it
         is recorded with its latency; an exception is recorded as an error and raised on unchanged.
 
+        task: the name of the function, if not given.
         prompt: called with the function's arguments; by default the first one, `self` aside.
         response: called with the return value (of a generator: the list of what it yielded); by
             default that value itself (the yielded texts joined).
-        session_id, user_id: a text, or called with the function's arguments.
+        session_id, user_id, trace_id: a text, or called with the function's arguments.
 
         Inside the function `current_call()` gives access to the call, and to its `sample_id`.
         """
@@ -53,7 +55,12 @@ class Capture:
                 "prompt_version": prompt_version,
                 "attributes": attributes,
             },
-            from_arguments={"prompt": prompt, "session_id": session_id, "user_id": user_id},
+            from_arguments={
+                "prompt": prompt,
+                "session_id": session_id,
+                "user_id": user_id,
+                "trace_id": trace_id,
+            },
             response=response,
         )
 
@@ -68,6 +75,7 @@ class Capture:
         user_id: object = None,
         attributes: Mapping[str, object] | None = None,
         sample_id: object = None,
+        trace_id: object = None,
     ) -> OpenCall:
         """For `with wk.call(...) as call:`; fill in `call.response`, `call.usage(...)` and whatever
         else is known. Recorded when the block ends, with its latency and, if there is one, its
@@ -83,6 +91,7 @@ class Capture:
             user_id=user_id,
             attributes=attributes,
             sample_id=sample_id,
+            trace_id=trace_id,
         )
 
     def current_call(self) -> OpenCall:
@@ -94,15 +103,17 @@ class Capture:
         self,
         client: _Client,
         *,
-        task: str,
+        task: str = "",
         prompt_version: str = "",
         session_id: object = None,
         user_id: object = None,
         attributes: Mapping[str, object] | None = None,
+        trace_id: object = None,
     ) -> _Client:
         """A copy of a client of OpenAI, Anthropic or of the same shape, sync or async, that records
         each `chat.completions`, `responses` and `messages` call, streams included. `client` itself
-        stays as it is. `context()` overrides the task and the rest for some of the calls.
+        stays as it is. `context()` overrides the task and the rest for some of the calls; where
+        neither names a task, it is "chat", "responses" or "messages", after the API.
 
         A client of another shape is given back as it is, with a line in the log.
         """
@@ -116,6 +127,7 @@ class Capture:
             session_id,
             user_id,
             attributes,
+            trace_id,
         )
         recorded = recorded_client(client, recorder)
         if recorded is None:
@@ -136,15 +148,18 @@ class Capture:
         attributes: Mapping[str, object] | None = None,
         session_id: object = None,
         user_id: object = None,
+        trace_id: object = None,
     ) -> Surroundings:
         """`with wk.context(task=...) as context:` says of wrapped clients' calls inside what their
-        own arguments cannot. `context.sample_id` is that of the latest of them, for `signal()`."""
+        own arguments cannot; the ids hold for every call inside. `context.sample_id` is that of
+        the latest call of a wrapped client, for `signal()`."""
         return Surroundings(
             task=task,
             prompt_version=prompt_version,
             attributes=attributes,
             session_id=session_id,
             user_id=user_id,
+            trace_id=trace_id,
         )
 
     def _is_on(self) -> bool:

@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from time import time
 from types import TracebackType
-from typing import Union
 
 from watchkeeper import lifecycle
 from watchkeeper.backoff import Backoff
-from watchkeeper.call import error_type_of, snapshot
+from watchkeeper.calls import error_type_of, snapshot
 from watchkeeper.capture import Capture
 from watchkeeper.ledger import FlushResult, Stats
 from watchkeeper.masks import Mask, as_masks
@@ -24,7 +23,6 @@ from watchkeeper.signals import signal_now
 from watchkeeper.surroundings import AROUND, ENTERED
 
 _FOREVER_S = 86_400.0 * 365  # threads cannot wait for infinity
-Attributes = Mapping[str, Union[str, float, bool]]
 
 
 class Watchkeeper(Capture):
@@ -134,11 +132,11 @@ class Watchkeeper(Capture):
         finish_reason: str | None = None,
         session_id: str | uuid.UUID | None = None,
         user_id: str | uuid.UUID | None = None,
-        attributes: Attributes | None = None,
+        attributes: Mapping[str, object] | None = None,
         called_at: datetime | None = None,
         sample_id: str | uuid.UUID | None = None,
         flag: bool = False,
-        trace_id: str | None = None,
+        trace_id: str | uuid.UUID | None = None,
     ) -> None:
         """Records one call of a model. Name the arguments: their order may change.
 
@@ -163,6 +161,7 @@ class Watchkeeper(Capture):
         if ENTERED and (around := AROUND.get()) is not None:
             session_id = around.session_id if session_id is None else session_id  # type: ignore[assignment]
             user_id = around.user_id if user_id is None else user_id  # type: ignore[assignment]
+            trace_id = around.trace_id if trace_id is None else trace_id  # type: ignore[assignment]
         intake = self._intake
         queue = intake.queue
         # fmt: off

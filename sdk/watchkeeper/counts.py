@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from watchkeeper.call import COUNTED, Call, Facts
+from watchkeeper.calls import COUNTED, Call, Facts
 from watchkeeper.latency import BIN_NAMES, bin_of
 from watchkeeper.repair import QUANTITY_CEILING, TOKEN_CEILING
 

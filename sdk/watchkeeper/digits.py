@@ -5,11 +5,21 @@ from __future__ import annotations
 import re
 from itertools import accumulate
 
+# What is written for a space or a hyphen: by typographers, by models, and by who would hide
+SPACES = "\u00a0\u2007\u2009\u200b\u202f\u2060"
+HYPHENS = "\u2010\u2011\u2012\u2013"
+_SPACES = {ord(space): " " for space in SPACES}
 _CARD_LENGTHS = range(19, 12, -1)
-_CARD_BEGINNINGS = ("2", "3", "4", "5", "6")  # of the card networks; none begins otherwise
+_CARD_BEGINNINGS = (2, 3, 4, 5, 6)  # of the card networks; none begins otherwise
 _GROUP = re.compile(r"\d+")
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)  # twice a digit, its own digits added up
-_DATE = re.compile(r"\d{4}[-./]\d\d?[-./]\d\d?\b|\d\d?[-./]\d\d?[-./]\d{4}\b")
+_DAY = r"(?:\d{4}[-./]\d\d?[-./]\d\d?|\d\d?[-./]\d\d?[-./]\d{4})\b"
+_DATE = re.compile(_DAY)
+# Where one number ends and another begins, for sure and perhaps
+_BETWEEN_NUMBERS = (
+    re.compile(rf"( ?(?<!\d){_DAY} ?| [/-] | {{2,3}}| (?=\())"),
+    re.compile(r"( )"),
+)
 _ADDRESS_OF_A_HOST = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _DECIMAL = re.compile(r"\d+\.\d+")
 
@@ -38,7 +48,7 @@ def without_cards(found: str, mark: str = "[card]") -> str:
     ends = dict(zip(accumulate(end - begin for begin, end in groups), groups))
     kept, written, place, skip_to = [], 0, 0, 0
     for begin, end in groups:
-        if place >= skip_to and found[begin] in _CARD_BEGINNINGS:
+        if place >= skip_to and numbers[place] in _CARD_BEGINNINGS:
             length = next((n for n in _CARD_LENGTHS if _is_card(sums, ends, place, n)), 0)
             if length:
                 kept += [found[written:begin], mark]
@@ -70,7 +80,7 @@ def without_iban(found: str, mark: str = "[iban]") -> str:
     >>> without_iban("DE89 3704 0044 0532 0130 00"), without_iban("DE88 3704 0044 0532 0130 00")
     ('[iban]', 'DE88 3704 0044 0532 0130 00')
     """
-    candidate = found
+    candidate = found.translate(_SPACES)
     while len(candidate) >= 15:
         compact = candidate.replace(" ", "")
         rotated = compact[4:] + compact[:4]
@@ -87,12 +97,23 @@ def without_phone(found: str, mark: str = "[phone]") -> str:
     >>> without_phone("+49 30 1234567"), without_phone("2026-11-23 1200"), without_phone("1234567")
     ('[phone]', '2026-11-23 1200', '1234567')
     """
+    if _is_phone(found):
+        return mark
+    for between in _BETWEEN_NUMBERS:  # several numbers, or one beside a date
+        parts = between.split(found)
+        marked = [mark if _is_phone(part) else part for part in parts]
+        if marked != parts:
+            return "".join(marked)
+    return found
+
+
+def _is_phone(found: str) -> bool:
     number = sum(character.isdigit() for character in found)
     if found.startswith("+"):
-        return mark if 8 <= number <= 15 else found
+        return 8 <= number <= 15
     if not 9 <= number <= (17 if found.startswith("00") else 15):
-        return found
+        return False
     if _DATE.match(found) or _ADDRESS_OF_A_HOST.match(found) or _DECIMAL.fullmatch(found):
-        return found
+        return False
     is_grouped = number < len(found)
-    return mark if is_grouped or found.startswith("0") else found
+    return is_grouped or found.startswith("0")

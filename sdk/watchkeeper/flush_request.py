@@ -17,5 +17,7 @@ class FlushRequest:
         self.is_hastened = False
 
     def finish(self, *, complete: bool) -> None:
-        self.complete = complete
-        self.done.set()
+        """The first answer holds."""
+        if not self.done.is_set():
+            self.complete = complete
+            self.done.set()

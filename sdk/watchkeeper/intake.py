@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Callable
 
-from watchkeeper.call import COUNTED, Call, facts_of
+from watchkeeper.calls import COUNTED, Call, facts_of
 from watchkeeper.counts import CallCounts
 from watchkeeper.ledger import Ledger, Stats
 from watchkeeper.wake import Wake, give_way

@@ -9,7 +9,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Callable, TypeVar
 
-from watchkeeper.call import snapshot
+from watchkeeper.calls import snapshot
 from watchkeeper.sample_ids import new_sample_id
 from watchkeeper.surroundings import copied_attributes
 
@@ -48,6 +48,7 @@ class OpenCall:
         "response",
         "session_id",
         "task",
+        "trace_id",
         "user_id",
     )
 
@@ -63,6 +64,7 @@ class OpenCall:
         user_id: object = None,
         attributes: Mapping[str, object] | None = None,
         sample_id: object = None,
+        trace_id: object = None,
     ) -> None:
         self.task = task
         # A list of messages has the answer appended before this ends
@@ -71,6 +73,7 @@ class OpenCall:
         self.prompt_version = prompt_version
         self.session_id = session_id
         self.user_id = user_id
+        self.trace_id = trace_id
         self.attributes = copied_attributes(attributes)
         self.response: object = None
         self.reference: object = None
@@ -146,6 +149,7 @@ class OpenCall:
             called_at=self._called_at,
             sample_id=self._sample_id,
             flag=self._is_flagged,
+            trace_id=self.trace_id,
         )
 
     def current(self) -> Current:
@@ -185,8 +189,8 @@ class Current:
         try:
             if self._token is not None:
                 CURRENT.reset(self._token)
-        except ValueError:  # left in another context than entered, as a generator may
-            CURRENT.set(None)
+        except (ValueError, RuntimeError):
+            pass  # left in another context than entered, as a generator may be, or left twice
 
 
 CURRENT: ContextVar[OpenCall | None] = ContextVar("watchkeeper_call", default=None)

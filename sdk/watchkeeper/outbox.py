@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from math import inf
 from typing import Protocol
@@ -103,11 +103,11 @@ class Outbox:
 
     @property
     def first_number(self) -> int | None:
-        return self._calls.oldest(self._waiting)
+        return self._calls.number
 
     @property
     def first_signal(self) -> int | None:
-        return self._signals.oldest(self._waiting)
+        return self._signals.number
 
     def put(self, batch: Batch) -> None:
         is_saved = self._spool is not None and self._spool.save(batch)
@@ -211,6 +211,8 @@ class Outbox:
             self._unsaved_samples -= batch.samples
         if not waiting.is_adopted:
             self.own_batches -= 1
+        for oldest in (self._calls, self._signals):
+            oldest.prune(self._waiting)
 
     def _leave_group(self, waiting: Waiting) -> None:
         for group in (self._own, self._adopted, self._aside):
@@ -262,9 +264,14 @@ class _Oldest:
     def push(self, number: int, batch_id: str) -> None:
         heapq.heappush(self._numbers, (number, batch_id))
 
-    def oldest(self, waiting: dict[str, Waiting]) -> int | None:
+    def prune(self, waiting: Container[str]) -> None:
+        """After each batch that left `waiting`: what is kept here is no more than is in there, and
+        what is behind the oldest of it."""
         while self._numbers and self._numbers[0][1] not in waiting:
             heapq.heappop(self._numbers)
+
+    @property
+    def number(self) -> int | None:
         return self._numbers[0][0] if self._numbers else None
 
 

@@ -27,6 +27,11 @@ class Pace:
         self._not_before = now + retry_after_s
         self.attempt_at = self._not_before + self._backoff.delay_s(self.failures, self._chance)
 
+    def misdirected(self, now: float) -> None:
+        """What only people can mend is not worth a second attempt in a second."""
+        self.failures += 1
+        self.attempt_at = now + self._backoff.longest_s(self._chance)
+
     def hasten(self) -> None:
         """One attempt at once, backoff or not."""
         self.attempt_at = self._not_before

@@ -42,7 +42,7 @@ class Pipeline:
         self.intake = Intake(
             self.ledger, wake, self._start_threads, settings.flush_at, settings.max_queue
         )
-        self.signals = SignalQueue(self.ledger, settings.environment)
+        self.signals = SignalQueue(self.ledger, settings)
         self.collector = Collector(settings, self.intake, self.ledger, self.troubles)
         self._adopted = Ledger()
         self._spool = _spool_of(settings, self.troubles)

@@ -72,15 +72,17 @@ def as_text(value: object, field: str, repairs: list[str]) -> str | None:
     return cleaned
 
 
-def cut(text: str, limit: int = TEXT_LIMIT) -> str:
-    """At most `limit` characters, the last of which say what was cut.
+def cut(text: str, limit: int = TEXT_LIMIT, whole: int = 0) -> str:
+    """At most `limit` characters, the last of which say what was cut. `whole`: how many there
+    were, where `text` has lost some already.
 
     >>> cut("x" * 100, limit=50)
     'xxxxxxxxxx... [cut by watchkeeper: 100 characters]'
     """
-    if len(text) <= limit:
+    length = whole or len(text)
+    if length <= limit:
         return text
-    mark = f"... [cut by watchkeeper: {len(text)} characters]"
+    mark = f"... [cut by watchkeeper: {length} characters]"
     return text[: limit - len(mark)] + mark
 
 

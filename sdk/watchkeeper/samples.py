@@ -9,8 +9,8 @@ from json.encoder import encode_basestring
 from typing import Union
 
 from watchkeeper import repair
-from watchkeeper.call import Call, Facts
-from watchkeeper.masks import Mask, masked
+from watchkeeper.calls import Call, Facts
+from watchkeeper.masks import masked_attributes, masked_or_none
 from watchkeeper.sampling import Decision
 from watchkeeper.settings import Settings
 
@@ -20,6 +20,7 @@ _RARE_CONTROLS = bytes(code for code in range(32) if chr(code) not in "\t\n\r")
 _HEAD_LIMIT = 1_000
 Attributes = dict[str, Union[str, float, bool]]
 _KEPT_FOR = "watchkeeper.kept_for"
+_SESSION_PROBABILITY = "watchkeeper.session_probability"
 _TRUNCATED = "watchkeeper.truncated"
 _SAMPLE = b'{"sample_id":"%b","called_at":"%b",%b,%b,"prompt":%b,"response":%b,"reference":%b,%b}'
 _SIZES = '"input_tokens":%s,"output_tokens":%s,"cost_usd":%s,"latency_ms":%s'
@@ -77,6 +78,9 @@ class SampleWriter:
         dropped."""
         given, _, _, trace_id = call[16:]
         attributes = self._attributes(given, trace_id, decision.kept_for, repairs)
+        told = decision.session_probability
+        if session_id is not None and told is not None and told < 1.0:
+            attributes[_SESSION_PROBABILITY] = told
         prompt, response, reference = self._texts(call[10:13], attributes, repairs)
         return _SAMPLE % (
             sample_id.encode(),
@@ -101,13 +105,19 @@ class SampleWriter:
         if error_type is finish_reason is user_id is session_id is None and not attributes:
             return _REST % (*(b"null",) * 4, literal(keep_probability), b"{}")
         return _REST % (
-            literal(repair.as_name(error_type, "error_type", repairs)),
-            literal(repair.as_name(finish_reason, "finish_reason", repairs)),
+            literal(self._masked_name(error_type, "error_type", repairs)),
+            literal(self._masked_name(finish_reason, "finish_reason", repairs)),
             literal(session_id),
             literal(repair.as_name(user_id, "user_id", repairs)),
             literal(keep_probability),
             wire_json(attributes),
         )
+
+    def _masked_name(self, value: object, field: str, repairs: list[str]) -> str | None:
+        if value is None:
+            return None
+        hidden = masked_or_none(value, self._settings.masks, field, repairs)
+        return repair.as_name(hidden, field, repairs)
 
     def _texts(
         self, values: Sequence[object], kept: Attributes, repairs: list[str]
@@ -120,10 +130,10 @@ class SampleWriter:
         for field, value, is_captured in zip(("prompt", "response", "reference"), values, captured):
             text = None
             if is_captured and value is not None:
-                if settings.masks:
-                    value = _masked(value, settings.masks, field, repairs)
+                is_cut = isinstance(value, str) and len(value) > repair.TEXT_LIMIT
+                value = masked_or_none(value, settings.masks, field, repairs)
                 text = repair.as_text(value, field, repairs)
-                if text is not None and len(text) > repair.TEXT_LIMIT:
+                if text is not None and (is_cut or len(text) > repair.TEXT_LIMIT):
                     cut.append(field)
                     text = repair.cut(text)
             texts.append(text)
@@ -136,12 +146,9 @@ class SampleWriter:
     ) -> Attributes:
         if given is None and trace_id is None and kept_for is None:
             return {}
-        kept = repair.as_attributes(given, repairs)
-        if self._settings.masks:
-            for name, value in kept.items():
-                if isinstance(value, str):
-                    hidden = _masked(value, self._settings.masks, "attributes", repairs)
-                    kept[name] = hidden if isinstance(hidden, str) else ""
+        kept = repair.as_attributes(
+            masked_attributes(given, self._settings.masks, repairs), repairs
+        )
         trace = repair.as_name(trace_id, "trace_id", repairs)
         if trace:
             kept["trace_id"] = trace
@@ -169,12 +176,3 @@ class SampleWriter:
             self._second_text = f"{moment:%Y-%m-%dT%H:%M:%S}"
             self._second = second
         return f"{self._second_text}.{int(epoch_s % 1 * 1_000_000):06d}Z".encode()
-
-
-def _masked(value: object, masks: Sequence[Mask], field: str, repairs: list[str]) -> object:
-    """None where a mask fails: better no text than one that was not masked."""
-    try:
-        return masked(value, masks)
-    except Exception:  # a mask is code of the app
-        repairs.append(f"mask:{field}")
-        return None

@@ -19,6 +19,8 @@ class Decision(NamedTuple):
     keep_probability: float
     kept_for: str | None
     """"error" or "flag", where the rate alone would not have kept it."""
+    session_probability: float | None = None
+    """With which its session was kept, where the call would have been kept anyway."""
 
 
 def decide(unit: str, sample_rate: float, *, is_error: bool, is_flagged: bool) -> Decision | None:
@@ -26,7 +28,7 @@ def decide(unit: str, sample_rate: float, *, is_error: bool, is_flagged: bool) -
     ones that somebody will look for."""
     is_certain = is_error or is_flagged
     if is_kept(unit, sample_rate):
-        return Decision(1.0 if is_certain else sample_rate, None)
+        return Decision(1.0, None, sample_rate) if is_certain else Decision(sample_rate, None)
     if is_certain:
         return Decision(1.0, "error" if is_error else "flag")
     return None

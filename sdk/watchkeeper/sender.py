@@ -22,6 +22,10 @@ from watchkeeper.wake import Wake
 
 _PAUSE_AFTER_FAULT_S = 1.0
 _LAST_ROUNDS = 4  # of calls that still came in, while the last batches were saved
+_MISDIRECTED = (
+    "nothing is stored (%s): check url, api_key and app; calls are counted, and their samples wait "
+    "as far as there is room"
+)
 _LEDGER_INTERVAL_S = 60.0  # in which an app that is idle tells what became of its last calls
 
 
@@ -68,7 +72,7 @@ class Sender:
         self._requests.append(request)
         self._wake.ring()
         if self.is_finished:  # the thread may have looked for requests a moment ago
-            request.finish(complete=True)
+            request.finish(complete=False)
 
     def request_stop(self, within_s: float) -> None:
         """Sends what there is until `within_s` from now; what is left then stays in the spool, or
@@ -174,7 +178,7 @@ class Sender:
             return
         # Forgotten first: a fault while booking must not book the same batch again
         self._outbox.under_way = None
-        if outcome.answer is None or outcome.answer.is_temporary:
+        if outcome.answer is None or not outcome.answer.is_final:
             self._retry_later(waiting, outcome)
             return
         self._pace.answered()
@@ -187,21 +191,26 @@ class Sender:
 
     def _retry_later(self, waiting: Waiting, outcome: Outcome) -> None:
         now = time.monotonic()
-        self._pace.failed(0.0 if outcome.answer is None else outcome.answer.retry_after_s, now)
-        self._troubles.tell(
-            "retry",
-            "batch not stored yet: %s; attempt %d follows in %.1f s",
-            outcome.cause,
-            self._pace.failures + 1,
-            self._pace.attempt_at - now,
-        )
+        answer = outcome.answer
+        if answer is not None and answer.is_misdirected:
+            self._pace.misdirected(now)
+            self._troubles.tell("misdirected", _MISDIRECTED, outcome.cause)
+        else:
+            self._pace.failed(0.0 if answer is None else answer.retry_after_s, now)
+            self._troubles.tell(
+                "retry",
+                "batch not stored yet: %s; attempt %d follows in %.1f s",
+                outcome.cause,
+                self._pace.failures + 1,
+                self._pace.attempt_at - now,
+            )
         if outcome.is_away:
             return
-        rest_until = now + self._pace.rest_s(waiting.failures + 1)
+        # From the next attempt on: that belongs to the others, even where it comes late
+        rest_until = self._pace.attempt_at + self._pace.rest_s(waiting.failures + 1)
         if not self._outbox.put_off(waiting, rest_until):
             self._outbox.settle(waiting, is_stored=False)
-            status = "no_answer" if outcome.answer is None else f"http_{outcome.answer.status}"
-            self._lose(waiting, status)
+            self._lose(waiting, "no_answer" if answer is None else f"http_{answer.status}")
 
     def _miss_body(self, waiting: Waiting, now: float) -> None:
         self._pace.failed(0.0, now)
@@ -215,11 +224,10 @@ class Sender:
         book_lost(batch, reason, self._outbox.ledger_of(waiting))
         self._troubles.tell(
             reason,
-            "a batch is given up (%s): %d samples and the counts of %d calls are lost%s",
+            "a batch is given up (%s): %d samples and the counts of %d calls are lost",
             reason.replace("http_", "HTTP "),
             batch.samples,
             batch.calls,
-            "; check url, api_key and app" if reason.startswith("http_4") else "",
         )
 
     def _see_requests(self) -> None:

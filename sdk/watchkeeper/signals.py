@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 from watchkeeper import repair
 from watchkeeper.ledger import Ledger
+from watchkeeper.masks import masked_or_none
 from watchkeeper.samples import wire_json
+from watchkeeper.settings import Settings
 
 QUEUE_LIMIT = 10_000
 _VALUE_LIMIT = 4_096  # characters of a text value
@@ -37,10 +39,10 @@ class SignalQueue:
     never held while anything waits.
     """
 
-    def __init__(self, ledger: Ledger, environment: str, limit: int = QUEUE_LIMIT) -> None:
+    def __init__(self, ledger: Ledger, settings: Settings) -> None:
         self._ledger = ledger
-        self._environment = environment
-        self._limit = limit
+        self._settings = settings
+        self._limit = QUEUE_LIMIT
         self._waiting: deque[Signal] = deque()
         self._is_closed = False
 
@@ -59,10 +61,12 @@ class SignalQueue:
                 self._ledger.book_signals_dropped("queue_full")
             self._waiting.append(signal)
 
-    def take(self, limit: int) -> list[bytes]:
-        """The oldest, as entries of `signals`; for the sender's thread."""
+    def take(self, limit: int, max_bytes: int) -> list[bytes]:
+        """The oldest, as entries of `signals`: `limit` at most, and no further one once they have
+        `max_bytes`. For the sender's thread."""
         rows: list[bytes] = []
-        while len(rows) < limit:
+        written = 0
+        while len(rows) < limit and written < max_bytes:
             with self._ledger.lock:
                 if not self._waiting:
                     break
@@ -70,6 +74,7 @@ class SignalQueue:
             row = self._written(signal)
             if row is not None:
                 rows.append(row)
+                written += len(row)
         return rows
 
     def close(self) -> None:
@@ -88,7 +93,7 @@ class SignalQueue:
             if not repair.as_name(signal.kind, "kind", repairs):
                 self._ledger.book_signals_dropped("no_kind")
                 return None
-            row = wire_json(wire_signal(signal, self._environment, repairs))
+            row = wire_json(wire_signal(signal, self._settings, repairs))
         except BaseException:  # `__str__` of the app's own may even call sys.exit()
             self._ledger.book_signals_dropped("unserialisable")
             return None
@@ -96,20 +101,27 @@ class SignalQueue:
         return row
 
 
-def wire_signal(signal: Signal, environment: str, repairs: list[str]) -> dict[str, object]:
+def wire_signal(signal: Signal, settings: Settings, repairs: list[str]) -> dict[str, object]:
     """One entry of `signals`. The sample id is repaired as that of a sample is, so that an app's
     own id, whatever its form, leads to the same sample."""
     return {
         "signal_id": str(uuid.uuid4()),
         "sample_id": repair.as_sample_id(signal.sample_id, []),
         "kind": repair.as_name(signal.kind, "kind", repairs),
-        "value": _plain(signal.value, repairs),
+        "value": _value_of(signal.value, settings, repairs),
         "signalled_at": _rfc3339(signal, repairs),
-        "environment": environment,
+        "environment": settings.environment,
         "task": repair.as_name(signal.task, "task", repairs) or "",
         "session_id": repair.as_name(signal.session_id, "session_id", repairs),
         "user_id": repair.as_name(signal.user_id, "user_id", repairs),
     }
+
+
+def _value_of(value: object, settings: Settings, repairs: list[str]) -> float | bool | str | None:
+    """What the app's users write is text like any other: masked, and kept from leaving where
+    answers are."""
+    plain = _plain(masked_or_none(value, settings.masks, "value", repairs), repairs)
+    return None if isinstance(plain, str) and not settings.capture_output else plain
 
 
 def _plain(value: object, repairs: list[str]) -> float | bool | str | None:

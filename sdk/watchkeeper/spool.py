@@ -185,7 +185,7 @@ class Spool:
 
 def spool_identity(url: str, app: str) -> str:
     """Files of one app for one server: another app's key could not send what they hold."""
-    return blake2b(f"1\0{url}\0{app}".encode(), digest_size=8).hexdigest()
+    return blake2b(f"1\0{url.rstrip('/')}\0{app}".encode(), digest_size=8).hexdigest()
 
 
 def _is_corrupt(error: Exception) -> bool:

@@ -7,43 +7,37 @@ and asyncio tasks, not into threads, unless those are started with `contextvars.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from types import TracebackType
 
 
 class Surroundings:
-    """The context manager of `session()` and `context()`; what the outer ones state holds on."""
+    """The context manager of `session()` and `context()`; what the outer ones state holds on. One
+    may be entered many times, also within itself and by several tasks at once."""
 
     def __init__(
         self,
         *,
         session_id: object = None,
         user_id: object = None,
+        trace_id: object = None,
         task: str = "",
         prompt_version: str = "",
         attributes: Mapping[str, object] | None = None,
     ) -> None:
         self.session_id = session_id
         self.user_id = user_id
+        self.trace_id = trace_id
         self.task = task
         self.prompt_version = prompt_version
         self.attributes = copied_attributes(attributes)
         self.sample_id: str | None = None
         """Of the latest call that a wrapped client began inside; for `signal()`."""
-        self._outer: Surroundings | None = None
-        self._token: Token[Surroundings | None] | None = None
 
     def __enter__(self) -> Surroundings:
         if not ENTERED:
             ENTERED.append(True)
-        outer = self._outer = AROUND.get()
-        if outer is not None:
-            self.session_id = outer.session_id if self.session_id is None else self.session_id
-            self.user_id = outer.user_id if self.user_id is None else self.user_id
-            self.task = self.task or outer.task
-            self.prompt_version = self.prompt_version or outer.prompt_version
-            self.attributes = {**outer.attributes, **self.attributes}
-        self._token = AROUND.set(self)
+        AROUND.set(Around(self, AROUND.get()))
         return self
 
     def __exit__(
@@ -52,18 +46,37 @@ class Surroundings:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        token, self._token = self._token, None
-        try:
-            if token is not None:
-                AROUND.reset(token)
-        except ValueError:  # left in another context than entered, as a generator may
-            AROUND.set(self._outer)
+        around = AROUND.get()
+        while around is not None and around.stated_by is not self:
+            around = around.outer
+        if around is not None:  # else left in another context than entered, as a generator may
+            AROUND.set(around.outer)
+
+
+class Around:
+    """What holds at one place of the code, of all that it is inside of."""
+
+    __slots__ = (
+        *("attributes", "outer", "prompt_version", "session_id", "stated_by", "task", "trace_id"),
+        "user_id",
+    )
+
+    def __init__(self, inner: Surroundings, outer: Around | None) -> None:
+        self.stated_by = inner
+        self.outer = outer
+        held: Surroundings | Around = inner if outer is None else outer
+        self.session_id: object = held.session_id if inner.session_id is None else inner.session_id
+        self.user_id: object = held.user_id if inner.user_id is None else inner.user_id
+        self.trace_id: object = held.trace_id if inner.trace_id is None else inner.trace_id
+        self.task: str = inner.task or held.task
+        self.prompt_version: str = inner.prompt_version or held.prompt_version
+        self.attributes: dict[str, object] = {**held.attributes, **inner.attributes}
 
     def note_sample(self, sample_id: str) -> None:
-        within: Surroundings | None = self
+        within: Around | None = self
         while within is not None:
-            within.sample_id = sample_id
-            within = within._outer
+            within.stated_by.sample_id = sample_id
+            within = within.outer
 
 
 def copied_attributes(attributes: object) -> dict[str, object]:
@@ -77,4 +90,4 @@ def copied_attributes(attributes: object) -> dict[str, object]:
 ENTERED: list[bool] = []
 """Empty while no app code has been inside any: `record()` need not look then, which costs it a
 tenth where caches are cold."""
-AROUND: ContextVar[Surroundings | None] = ContextVar("watchkeeper_surroundings", default=None)
+AROUND: ContextVar[Around | None] = ContextVar("watchkeeper_surroundings", default=None)

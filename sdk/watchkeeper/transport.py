@@ -14,6 +14,10 @@ from watchkeeper.compression import encoding_of
 
 _ANSWER_LIMIT = 4 * 1024 * 1024
 _CONNECT_TIMEOUT_S = 5.0
+# What is said of the batch itself, and would be said again: malformed, too large, not our format,
+# invalid. Any other refusal is of the address, the key, the app or a proxy between: those can be
+# mended, and the batch is good then.
+_FINAL = frozenset({400, 413, 415, 422})
 
 
 class NoAnswerError(Exception):
@@ -38,18 +42,24 @@ class Answer:
         return self.status == 202
 
     @property
-    def is_away(self) -> bool:
-        """Every batch would be answered so now."""
-        return self.status in (429, 503)
+    def is_final(self) -> bool:
+        """The same batch would be answered so for ever."""
+        return self.is_stored or self.status in _FINAL
 
     @property
-    def is_temporary(self) -> bool:
-        """Too busy, or broken: the same batch may be accepted later."""
-        return self.status == 429 or self.status >= 500
+    def is_away(self) -> bool:
+        """Every batch would be answered so now."""
+        return self.status in (401, 429, 503)
+
+    @property
+    def is_misdirected(self) -> bool:
+        """Nobody is busy and nothing is broken: the client has the wrong key, address or app, until
+        somebody mends that."""
+        return not self.is_final and self.status < 500 and self.status != 429
 
 
 class Transport:
-    """Used by the sender's thread only."""
+    """Used by the courier's thread only."""
 
     def __init__(self, url: str, api_key: str) -> None:
         self._url = url.rstrip("/") + "/v1/samples"

@@ -45,6 +45,10 @@ class Gathering(Protocol):
 class Shape(Protocol):
     """One of the APIs that call a model."""
 
+    @property
+    def api(self) -> str:
+        """The task of calls for which the app names none."""
+
     def prompt(self, arguments: Mapping[str, Any]) -> object: ...
     def read(self, response: Any) -> Answer: ...
     def gathering(self) -> Gathering: ...

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from watchkeeper.providers.shape import Answer, Conversation, ToolCalls, get
 from watchkeeper.streams import Pieces
-from watchkeeper.wrap.shape import Answer, Conversation, ToolCalls, get
 
 _TEXT_DELTAS = ("response.output_text.delta", "response.refusal.delta")
 _TOOL_DELTAS = ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta")
@@ -16,8 +16,13 @@ _ENDS = ("response.completed", "response.incomplete", "response.failed")
 class Responses:
     """https://platform.openai.com/docs/api-reference/responses"""
 
+    api = "responses"
+
     def prompt(self, arguments: Mapping[str, Any]) -> object:
-        return Conversation(arguments.get("input"), system=arguments.get("instructions"))
+        asked = arguments.get("input")
+        if asked is None:  # a prompt that the provider keeps, or the going on of a conversation
+            asked = ""
+        return Conversation(asked, system=arguments.get("instructions"))
 
     def read(self, response: Any) -> Answer:
         usage = get(response, "usage")

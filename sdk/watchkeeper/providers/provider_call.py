@@ -8,10 +8,10 @@ from contextvars import Context, copy_context
 from typing import Any, Callable, NamedTuple
 
 from watchkeeper.open_call import OpenCall
+from watchkeeper.providers import open_streams
+from watchkeeper.providers.shape import Answer, Gathering, Shape, get
+from watchkeeper.providers.streams import observe_stream
 from watchkeeper.surroundings import AROUND
-from watchkeeper.wrap import open_streams
-from watchkeeper.wrap.shape import Answer, Gathering, Shape, get
-from watchkeeper.wrap.streams import observe_stream
 
 _RAW_RESPONSE = "X-Stainless-Raw-Response"  # set by with_raw_response, with_streaming_response
 
@@ -27,6 +27,7 @@ class Recorder(NamedTuple):
     session_id: object = None
     user_id: object = None
     attributes: Mapping[str, object] | None = None
+    trace_id: object = None
 
 
 class ProviderCall:
@@ -40,7 +41,7 @@ class ProviderCall:
         self._context: Context | None = None
         self.is_reading = False
         """A piece of the stream is being waited for."""
-        self._call = _opened(recorder, arguments)
+        self._call = _opened(recorder, shape.api, arguments)
         try:
             self._call.prompt = shape.prompt(arguments)
         except Exception as error:
@@ -82,6 +83,10 @@ class ProviderCall:
                 self._call.first_token()
         except Exception as error:
             self._failed("response", error)
+
+    def disown(self) -> None:
+        """In a forked child: the call is the parent's to record."""
+        self._call.is_over = True
 
     def finished(self) -> None:
         self._end(self._gathered())
@@ -139,22 +144,24 @@ def _can_be_iterated(result: object) -> bool:
     return hasattr(result, "__next__") or hasattr(result, "__anext__")
 
 
-def _opened(recorder: Recorder, arguments: Mapping[str, Any]) -> OpenCall:
+def _opened(recorder: Recorder, api: str, arguments: Mapping[str, Any]) -> OpenCall:
     around = AROUND.get()
     call = OpenCall(
         recorder.record,
-        task=recorder.task,
+        task=recorder.task or api,
         model=arguments.get("model", ""),
         prompt_version=recorder.prompt_version,
         session_id=recorder.session_id,
         user_id=recorder.user_id,
         attributes=recorder.attributes,
+        trace_id=recorder.trace_id,
     )
     if around is not None:
         call.task = around.task or call.task
         call.prompt_version = around.prompt_version or call.prompt_version
         call.session_id = around.session_id or call.session_id
         call.user_id = around.user_id or call.user_id
+        call.trace_id = around.trace_id or call.trace_id
         call.attributes.update(around.attributes)
         around.note_sample(call.sample_id)
     return call

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from watchkeeper.providers.shape import Answer, Conversation, ToolCalls, get
 from watchkeeper.streams import Pieces
-from watchkeeper.wrap.shape import Answer, Conversation, ToolCalls, get
 
 
 class Chat:
     """https://platform.openai.com/docs/api-reference/chat; of several choices the first."""
+
+    api = "chat"
 
     def prompt(self, arguments: Mapping[str, Any]) -> object:
         return Conversation(arguments.get("messages"))

@@ -30,11 +30,12 @@ def observe_calls(
     """
 
     def decorate(function: _Function) -> _Function:
+        stated = {**fixed, "task": fixed["task"] or getattr(function, "__name__", "")}
         sources = dict(from_arguments)
         sources["prompt"] = sources["prompt"] or first_argument(function)
 
         def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> ObservedCall:
-            fields = dict(fixed)
+            fields = dict(stated)
             for field, source in sources.items():
                 fields[field] = source
                 if callable(source):

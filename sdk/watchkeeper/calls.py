@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from watchkeeper import repair
 
 _LATEST_EPOCH_S = 253_000_000_000.0  # late in the year 9987: the last `datetime` can hold
-
+_ERROR_LIMIT = 2_000  # characters; masks come before it is cut to the length of a name
 
 Call = tuple[Any, ...]
 """What `record()` appends; everything but the clock reading may be of any type. In this order:
@@ -81,7 +81,7 @@ def error_type_of(error: object) -> str | None:
     kind = type(error)
     if issubclass(kind, str):
         text = str.__str__(error)
-        return text[: repair.NAME_LIMIT] if text else None
+        return text[:_ERROR_LIMIT] if text else None
     if issubclass(kind, BaseException):
         return kind.__name__
     return "error"

@@ -9,6 +9,7 @@ from typing import Protocol
 
 class OpenStream(Protocol):
     def abandoned(self) -> None: ...
+    def disown(self) -> None: ...
 
 
 _open: set[OpenStream] = set()
@@ -22,12 +23,17 @@ def keep(stream: OpenStream) -> None:
         # Later than the client's own, so that it runs before: what is recorded here is still sent
         atexit.register(_end_all)
         if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-            os.register_at_fork(after_in_child=_open.clear)
+            os.register_at_fork(after_in_child=_disown_all)
     _open.add(stream)
 
 
 def release(stream: OpenStream) -> None:
     _open.discard(stream)
+
+
+def _disown_all() -> None:
+    while _open:
+        _open.pop().disown()
 
 
 def _end_all() -> None:

@@ -227,3 +227,15 @@ def test_an_endless_stream_is_not_kept_endlessly(server, client):
     sample = only(server)
     assert len(sample["response"]) == 262_144
     assert sample["attributes"]["watchkeeper.truncated"] == "response"
+
+
+def test_without_a_task_the_function_names_it(server, client):
+    wk = client()
+
+    @wk.observe()
+    def summarise(text):
+        return text
+
+    summarise("a text")
+    wk.flush()
+    assert [sample["task"] for sample in server.samples] == ["summarise"]

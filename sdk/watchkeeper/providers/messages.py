@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from watchkeeper.providers.shape import Answer, Conversation, ToolCalls, get
 from watchkeeper.streams import Pieces
-from watchkeeper.wrap.shape import Answer, Conversation, ToolCalls, get
 
 _TOOL_USES = ("tool_use", "server_tool_use", "mcp_tool_use")
 
 
 class Messages:
     """https://docs.anthropic.com/en/api/messages"""
+
+    api = "messages"
 
     def prompt(self, arguments: Mapping[str, Any]) -> object:
         return Conversation(arguments.get("messages"), system=arguments.get("system"))

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import gc
 import logging
+import os
 import subprocess
 import sys
 from types import SimpleNamespace as Thing
@@ -198,3 +199,46 @@ def test_a_client_of_another_shape_is_given_back(client, caplog):
 def test_a_disabled_client_wraps_nothing(client):
     original = Client(lambda **asked: answered())
     assert client(enabled=False).wrap(original, task="t") is original
+
+
+@pytest.mark.parametrize("kind", [Client, LazyClient, SharingClient])
+def test_what_is_wrapped_twice_is_recorded_once_as_the_last_wrap_says(client, recorded, kind):
+    wk = client()
+    ai = wk.wrap(wk.wrap(kind(lambda **asked: answered()), task="first"), task="last")
+    ai.chat.completions.create(**ASKED)
+    assert recorded(wk)["task"] == "last"
+
+
+def test_a_trace_is_stated_by_wrap_or_context(client, server):
+    wk = client()
+    ai = wk.wrap(Client(lambda **asked: answered()), task="t", trace_id="of-wrap")
+    ai.chat.completions.create(**ASKED)
+    with wk.context(trace_id="of-context"):
+        ai.chat.completions.create(**ASKED)
+    wk.flush()
+    traces = [sample["attributes"]["trace_id"] for sample in server.samples]
+    assert traces == ["of-wrap", "of-context"]
+
+
+def test_a_stream_that_a_forked_child_inherits_is_the_parents_to_record(client, recorded):
+    wk = client()
+    ai = wk.wrap(Client(lambda **asked: iter(pieces("be", "cause"))), task="t")
+    stream = ai.chat.completions.create(**ASKED, stream=True)
+    next(stream)
+    child = os.fork()
+    if not child:
+        list(stream)
+        os._exit(wk.stats().produced)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    list(stream)
+    assert recorded(wk)["response"] == "because"
+
+
+def test_without_a_task_the_api_names_it(client, server):
+    wk = client()
+    ai = wk.wrap(Client(lambda **asked: answered()))
+    ai.chat.completions.create(**ASKED)
+    with wk.context(task="stated"):
+        ai.chat.completions.create(**ASKED)
+    wk.flush()
+    assert [sample["task"] for sample in server.samples] == ["chat", "stated"]

@@ -7,14 +7,15 @@ import functools
 import inspect
 from typing import Any, Callable, NamedTuple, TypeVar
 
-from watchkeeper.wrap.chat import Chat
-from watchkeeper.wrap.messages import Messages
-from watchkeeper.wrap.provider_call import ProviderCall, Recorder
-from watchkeeper.wrap.responses import Responses
-from watchkeeper.wrap.shape import Shape
-from watchkeeper.wrap.streams import AsyncStreamEntrance, StreamEntrance
+from watchkeeper.providers.chat import Chat
+from watchkeeper.providers.messages import Messages
+from watchkeeper.providers.provider_call import ProviderCall, Recorder
+from watchkeeper.providers.responses import Responses
+from watchkeeper.providers.shape import Shape
+from watchkeeper.providers.streams import AsyncStreamEntrance, StreamEntrance
 
 _Client = TypeVar("_Client")
+_ORIGINAL = "_watchkeeper_original"
 _RESOURCES = ("chat", "responses", "messages", "beta")
 
 
@@ -44,6 +45,8 @@ def recorded_client(client: _Client, recorder: Recorder) -> _Client | None:
     when they are first used, as the original's are.
     """
     kind = type(client)
+    if any(isinstance(value, _Resource) for value in vars(kind).values()):
+        kind = kind.__bases__[0]  # it records already, as this copy shall not
     known = [name for name in _RESOURCES if _has(client, name)]
     try:
         copied = copy.copy(client)
@@ -109,14 +112,16 @@ def _own(resource: Any, name: str) -> Any:
 
 
 def _record_methods(resource: Any, methods: _Methods, recorder: Recorder) -> None:
-    for name in methods.calls:
+    ways = dict.fromkeys(methods.calls, _recorded_call)
+    ways.update(dict.fromkeys(methods.entrances, _recorded_entrance))
+    for name, recorded in ways.items():
         method = getattr(resource, name, None)
+        # Of a client that records already: once is enough, and the latest `wrap()` is meant
+        method = getattr(method, _ORIGINAL, method)
         if callable(method):
-            setattr(resource, name, _recorded_call(method, methods.shape, recorder))
-    for name in methods.entrances:
-        method = getattr(resource, name, None)
-        if callable(method):
-            setattr(resource, name, _recorded_entrance(method, methods.shape, recorder))
+            observed = recorded(method, methods.shape, recorder)
+            setattr(observed, _ORIGINAL, method)
+            setattr(resource, name, observed)
 
 
 def _recorded_call(method: Callable[..., Any], shape: Shape, recorder: Recorder) -> Any:
