@@ -1,12 +1,11 @@
 """HTTP to committed row, against raw binary COPY of the same rows into the same table.
 
-    python -m benchmarks.ingest
+    python -m benchmarks.ingest [PROCESSES]
 
 Both write samples with a 320-character prompt and a 1,100-character answer, 500 a transaction,
 into one embedded PostgreSQL with its usual durability, turn by turn in one run. The API runs as in
-production, with a process for each core, and once more with a single one; it takes in call counts
-and queues scoring jobs too, which the raw COPY does not. The load comes from another process on the
-same machine.
+production, in one process unless told otherwise; it takes in call counts and queues scoring jobs
+too, which the raw COPY does not. The load comes from another process on the same machine.
 
 Then the same samples one by one, over 64 connections, and at last more at once than may wait in
 memory: the API has to refuse some of it, and its memory has to stay flat.
@@ -14,10 +13,10 @@ memory: the API has to refuse some of it, and its memory has to stay flat.
 
 import gzip
 import json
-import os
 import random
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -56,7 +55,7 @@ _random = random.Random(7)
 _WORDS = ["".join(_random.choices("etaoinshrdlucm", k=_random.randint(2, 9))) for _ in range(2_000)]
 
 
-def measure() -> dict[str, float]:
+def measure(processes: int) -> dict[str, float]:
     """Rows per second of all ways, the answers' times and the API's memory."""
     home = Path(tempfile.mkdtemp(prefix="watchkeeper-benchmark-"))
     home.chmod(0o711)  # PostgreSQL passes through, as another account where we are root
@@ -65,27 +64,16 @@ def measure() -> dict[str, float]:
             engine = create_engine(server.url)
             migrate(engine)
             key, app_id = _declare(engine)
-            figures: dict[str, float] = {}
-            rows, memory = 0.0, 0
-            for processes in (1, os.cpu_count() or 2):
-                print(f"{processes} of the API's processes")
-                with (
-                    api_running(server.url, processes=processes) as (port, parent),
-                    memory_watched(parent) as peak,
-                ):
-                    found = _measure(server.url, app_id, port, key)
-                rows += found.pop("rows")
-                memory = max(memory, peak[0])
-                if processes == 1:
-                    alone = ("ratio", "single_ratio", "http_rows_per_s", "single_rows_per_s")
-                    figures = {f"{name}_of_one_process": found[name] for name in alone}
-                else:
-                    figures = found | figures
-            _expect_stored(engine, rows)
+            with (
+                api_running(server.url, processes=processes) as (port, parent),
+                memory_watched(parent) as peak,
+            ):
+                figures = _measure(server.url, app_id, port, key)
+            _expect_stored(engine, figures.pop("rows"))
             engine.dispose()
     finally:
         shutil.rmtree(home, ignore_errors=True)
-    return figures | {"rss_mb": round(memory / 1e6)}
+    return figures | {"rss_mb": round(peak[0] / 1e6)}
 
 
 def _measure(database_url: str, app_id: int, port: int, key: str) -> dict[str, float]:
@@ -250,7 +238,7 @@ def _expect_stored(engine: Engine, rows: float) -> None:
 
 
 if __name__ == "__main__":
-    figures = measure()
+    figures = measure(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
     for name, figure in figures.items():
         print(f"{name:>20}  {figure:,}")
     print(json.dumps(figures))

@@ -1,11 +1,12 @@
 """Our commands as real processes, for tests that kill them."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 
@@ -13,9 +14,15 @@ from tests.waiting import wait_for
 
 
 def free_port() -> int:
-    """A port that nobody listens on right now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port that nobody listens on right now.
+
+    Below those that the kernel hands out: while its server is dead, nobody else is given it, and
+    no client that tries to reach it is connected to itself.
+    """
+    for port in random.SystemRandom().sample(range(20_000, 30_000), 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 def start(*command: str, **settings: str) -> subprocess.Popen[bytes]:
@@ -37,7 +44,7 @@ def running(*command: str, **settings: str) -> Iterator[subprocess.Popen[bytes]]
 def start_api(port: int, **settings: str) -> subprocess.Popen[bytes]:
     """`watchkeeper serve`, ready to answer."""
     process = start("serve", "--port", str(port), **settings)
-    wait_for(lambda: is_ready(port, process), what=f"the API on port {port}")
+    wait_for(lambda: is_ready(port, process), within_s=60, what=f"the API on port {port}")
     return process
 
 
