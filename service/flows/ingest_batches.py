@@ -71,8 +71,8 @@ class _Entry:
     vetted: Vetted
 
     @property
-    def claim(self) -> tuple[int, UUID]:
-        return self.post.app.id, self.post.batch.batch_id
+    def claim(self) -> tuple[int, UUID, int]:
+        return self.post.app.id, self.post.batch.batch_id, self.post.key_id
 
 
 def ingest_batches(
@@ -147,12 +147,14 @@ def _times(entries: Sequence[_Entry]) -> set[datetime]:
 def _store(
     connection: Connection, entries: Sequence[_Entry], *, now: datetime, expect_clashes: bool
 ) -> list[Receipt | Exception]:
-    revoked = find_revoked(connection, {entry.post.key_id for entry in entries})
+    fresh = claim_batches(connection, {entry.claim for entry in entries}, now=now)
+    revoked: set[int] = set()
+    if len(fresh) < len(entries):  # else every key is in force, and nothing was here before
+        revoked = find_revoked(connection, {entry.post.key_id for entry in entries})
     live = [entry for entry in entries if entry.post.key_id not in revoked]
-    fresh = claim_batches(connection, {entry.claim for entry in live}, now=now)
     new: dict[int, dict[UUID, _Entry]] = defaultdict(dict)
     for entry in live:
-        if entry.claim in fresh:  # of two posts of one batch in one group the first counts
+        if entry.claim[:2] in fresh:  # of two posts of one batch in one group the first counts
             new[entry.post.app.id].setdefault(entry.post.batch.batch_id, entry)
     accepted: Counter[int] = Counter()
     # In the order of the apps, so that no two groups wait for each other in a circle.
