@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from evaluators.registry import Registry
 from service.api.callers import Caller, Callers
 from service.api.intake import Intake, Room
+from service.domain.api_keys import Scope
 from service.settings import Settings
 
 
@@ -41,14 +42,16 @@ WithResources = Annotated[Resources, Depends(resources_of)]
 
 
 def _reader(request: Request, resources: WithResources) -> Caller:
-    # Never from memory: a key that is revoked reads nothing more.
-    caller = resources.callers.look_up(request.headers.get("authorization", "")).require("read")
-    resources.callers.note_use(caller)
-    return caller
+    return _caller_with("read", request, resources)
 
 
 def _eraser(request: Request, resources: WithResources) -> Caller:
-    caller = resources.callers.look_up(request.headers.get("authorization", "")).require("erase")
+    return _caller_with("erase", request, resources)
+
+
+def _caller_with(scope: Scope, request: Request, resources: Resources) -> Caller:
+    # Never from memory: a key that is revoked reads and removes nothing more.
+    caller = resources.callers.look_up(request.headers.get("authorization", "")).require(scope)
     resources.callers.note_use(caller)
     return caller
 
