@@ -1,4 +1,4 @@
-"""The API as a process of its own, as in production, and the memory that it takes."""
+"""HTTP servers as processes of their own, as in production, and the memory that they take."""
 
 import os
 import socket
@@ -18,18 +18,34 @@ def api_running(
     database_url: str, *, processes: int
 ) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """Its port and its (parent) process."""
+    command = ("service", "serve", "--processes", str(processes))
+    with _serving(*command, WATCHKEEPER_DATABASE_URL=database_url) as (port, process):
+        yield port, process
+
+
+@contextmanager
+def bare_app_running() -> Iterator[int]:
+    """The port of an application that does nothing, on the same HTTP server, in one process."""
+    options = ("--loop", "uvloop", "--http", "httptools", "--log-level", "warning")
+    with _serving("uvicorn", "benchmarks.bare_app:app", *options, "--no-access-log") as (port, _):
+        yield port
+
+
+@contextmanager
+def _serving(
+    module: str, *command: str, **environment: str
+) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = ("serve", "--port", str(port), "--processes", str(processes))
     process = subprocess.Popen(
-        [sys.executable, "-m", "service", *command],
-        env=os.environ | {"WATCHKEEPER_DATABASE_URL": database_url},
+        [sys.executable, "-m", module, *command, "--port", str(port)],
+        env=os.environ | environment,
     )
     try:
         deadline = time.monotonic() + 60
-        while not _is_ready(port):
-            assert process.poll() is None, "the API ended at once"
-            assert time.monotonic() < deadline, "the API did not start"
+        while not _answers(port):
+            assert process.poll() is None, "it ended at once"
+            assert time.monotonic() < deadline, "it did not start"
         yield port, process
     finally:
         process.terminate()
@@ -57,9 +73,9 @@ def memory_watched(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
         watcher.join()
 
 
-def _is_ready(port: int) -> bool:
+def _answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).is_success
     except httpx.HTTPError:
         time.sleep(0.05)
         return False

@@ -4,15 +4,20 @@
 
 Both write samples with a 320-character prompt and a 1,100-character answer, 500 a transaction,
 into one embedded PostgreSQL with its usual durability, turn by turn in one run. The API runs as in
-production, in one process unless told otherwise; it takes in call counts and queues scoring jobs
-too, which the raw COPY does not. The load comes from another process on the same machine.
+production, in a process for each core unless told otherwise; it takes in call counts and queues
+scoring jobs too, which the raw COPY does not. The load comes from another process on the same
+machine.
 
 Then the same samples one by one, over 64 connections, and at last more at once than may wait in
 memory: the API has to refuse some of it, and its memory has to stay flat.
+
+For what single samples could reach at best, the same requests go to an application on the same
+HTTP server that reads them and stores nothing.
 """
 
 import gzip
 import json
+import os
 import random
 import shutil
 import statistics
@@ -29,7 +34,7 @@ import zstandard
 from psycopg.types.json import Jsonb
 from sqlalchemy import Engine, create_engine, func, select
 
-from benchmarks.api_process import api_running, memory_watched
+from benchmarks.api_process import api_running, bare_app_running, memory_watched
 from benchmarks.load_generator import Load, request_of, send_load
 from service.flows.create_api_key import create_api_key
 from service.store.apps import put_app
@@ -38,7 +43,7 @@ from service.store.schema import migrate
 from service.store.tables import samples
 
 BATCH = 500
-BATCHES = 40  # in one turn
+BATCHES = 100  # in one turn
 TURNS = 5
 CLIENTS = 8
 SINGLES = 4_000
@@ -69,6 +74,7 @@ def measure(processes: int) -> dict[str, float]:
                 memory_watched(parent) as peak,
             ):
                 figures = _measure(server.url, app_id, port, key)
+            figures["bare_requests_per_s"] = _bare(key)
             _expect_stored(engine, figures.pop("rows"))
             engine.dispose()
     finally:
@@ -109,6 +115,14 @@ def _measure(database_url: str, app_id: int, port: int, key: str) -> dict[str, f
         "refused_of_overload": round(refused / OVERLOAD_BATCHES, 2),
         "rows": rows,
     }
+
+
+def _bare(key: str) -> int:
+    """Single samples a second that are only read."""
+    with bare_app_running() as port:
+        bodies = _batches(SINGLES, size=1)
+        loads = [_post(port, key, bodies, "", connections=SINGLE_CLIENTS) for _ in range(TURNS)]
+    return round(SINGLES / statistics.median(load.seconds for load in loads))
 
 
 def _declare(engine: Engine) -> tuple[str, int]:
@@ -238,7 +252,7 @@ def _expect_stored(engine: Engine, rows: float) -> None:
 
 
 if __name__ == "__main__":
-    figures = measure(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    figures = measure(int(sys.argv[1]) if len(sys.argv) > 1 else os.cpu_count() or 1)
     for name, figure in figures.items():
         print(f"{name:>20}  {figure:,}")
     print(json.dumps(figures))
