@@ -67,6 +67,7 @@ class RecordingServer(ThreadingHTTPServer):
         self.always = None  # a plan that goes before all others
         self.refuse_samples_of_task = None
         self.fail_batches_of_task = None  # with a 500
+        self.largest_body = None  # bytes of JSON; 413 beyond
         self.sample_rates = None
         self.released = threading.Event()
         self.changed = threading.Condition()
@@ -81,6 +82,8 @@ class RecordingServer(ThreadingHTTPServer):
             plan = self.always or (self.plans.popleft() if self.plans else 202)
             if any(sample["task"] == self.fail_batches_of_task for sample in body["samples"]):
                 plan = 500
+            if self.largest_body is not None and len(json.dumps(body)) > self.largest_body:
+                plan = 413
             self.changed.notify_all()
             return plan
 

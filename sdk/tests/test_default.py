@@ -1,5 +1,9 @@
 import functools
+import json
 import logging
+import os
+import signal
+import threading
 
 import pytest
 
@@ -140,3 +144,50 @@ def test_calls_can_be_switched_off(module, caplog):
     module.record(task="t")
     assert module.stats().produced == 0
     assert lines(caplog) == []
+
+
+class SlowPath:
+    """A path that `init()` waits for in the middle."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+        self.asked = threading.Event()
+        self.released = threading.Event()
+
+    def __fspath__(self):
+        self.asked.set()
+        assert self.released.wait(20)
+        return self.folder
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_in_the_middle_of_an_init_leaves_the_child_able_to_record(
+    server, module, monkeypatch, tmp_path
+):
+    for name, value in {"URL": server.url, "API_KEY": "wk_secret", "APP": "support"}.items():
+        monkeypatch.setenv(f"WATCHKEEPER_{name}", value)
+    path = SlowPath(tmp_path)
+    initialising = threading.Thread(target=lambda: module.init(spool=path))
+    initialising.start()
+    assert path.asked.wait(10)
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.alarm(15)  # ends the child, should it wait for the lock of its parent's thread
+            module.record(task="child")
+            complete = module.flush().complete
+            os.write(write_end, json.dumps([complete, module.stats().stored]).encode())
+        finally:
+            os._exit(0)
+    os.close(write_end)
+    with os.fdopen(read_end) as pipe:
+        told = pipe.read()
+    path.released.set()
+    initialising.join(10)
+    assert os.waitpid(child, 0)[1] == 0
+    assert json.loads(told) == [True, 1]
+    module.record(task="parent")
+    assert module.flush().complete
+    assert sorted(sample["task"] for sample in server.samples) == ["child", "parent"]

@@ -19,7 +19,7 @@ def call_of(task, number):
 def filled(tasks, max_queue=MAX_QUEUE):
     """What record() does, without a sender behind it."""
     ledger = Ledger()
-    intake = Intake(ledger, Wake(), lambda: True, flush_at=5, max_queue=max_queue)
+    intake = Intake(ledger, Wake(), lambda: True, flush_at=5, max_queue=max_queue, max_bytes=10**9)
     for number, task in enumerate(tasks):
         intake.queue.append(call_of(task, number))
         if len(intake.queue) > intake.alarm:

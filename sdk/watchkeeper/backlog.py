@@ -16,7 +16,7 @@ class Backlog:
 
     def __init__(self, max_samples: int, max_bytes: int) -> None:
         self._samples: deque[KeptSample] = deque()
-        self._bytes = 0
+        self.bytes = 0
         self._max_samples = max_samples
         self._max_bytes = max_bytes
 
@@ -30,9 +30,9 @@ class Backlog:
     def push(self, sample: KeptSample) -> int:
         """How many of the oldest had to go to make room."""
         self._samples.append(sample)
-        self._bytes += len(sample.body)
+        self.bytes += len(sample.body)
         shed = 0
-        while len(self._samples) > self._max_samples or self._bytes > self._max_bytes:
+        while len(self._samples) > self._max_samples or self.bytes > self._max_bytes:
             self._pop()
             shed += 1
         return shed
@@ -50,5 +50,5 @@ class Backlog:
 
     def _pop(self) -> KeptSample:
         sample = self._samples.popleft()
-        self._bytes -= len(sample.body)
+        self.bytes -= len(sample.body)
         return sample

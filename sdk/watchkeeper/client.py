@@ -37,11 +37,13 @@ class Watchkeeper(Capture):
     mask: from text to text, or several such: applied to every text before it leaves; see `masks`.
     capture_input, capture_output: False keeps prompts, or responses and references, from leaving.
     flush_at, flush_interval: a batch leaves at this many samples, or after this many seconds.
-    max_queue: samples that wait at most, before being written out and again after; beyond it the
-        oldest are dropped, never their counts.
+    max_queue, max_queue_bytes: samples that wait at most, and bytes of text in them, before being
+        written out and again after; beyond it the oldest are dropped, never their counts.
     spool: a directory in which batches wait until the server has answered, also beyond the end of
         the process; the next process of the app sends them.  spool_max_bytes: what a process may
         have waiting there; beyond it the samples of the oldest batches are dropped, then counts.
+    proxy: address of an HTTP proxy, "" for none; if not given, HTTP_PROXY, HTTPS_PROXY and NO_PROXY
+        say it, for any server but one on this very machine.
     timeout: seconds for one request.  exit_timeout: seconds for sending the rest at exit.
     enabled: False makes every method do nothing.
     """
@@ -58,6 +60,8 @@ class Watchkeeper(Capture):
         flush_at: int = 100,
         flush_interval: float = 2.0,
         max_queue: int = 10_000,
+        max_queue_bytes: int = 64 * 1024 * 1024,
+        proxy: str | None = None,
         timeout: float = 10.0,
         exit_timeout: float = 2.0,
         backoff: Backoff = Backoff(),  # noqa: B008 - frozen
@@ -78,6 +82,8 @@ class Watchkeeper(Capture):
             flush_at=flush_at,
             flush_interval=flush_interval,
             max_queue=max_queue,
+            max_queue_bytes=max_queue_bytes,
+            proxy=proxy,
             timeout=timeout,
             exit_timeout=exit_timeout,
             backoff=backoff,

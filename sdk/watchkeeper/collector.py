@@ -18,7 +18,6 @@ from watchkeeper.settings import Settings
 from watchkeeper.troubles import Troubles
 from watchkeeper.wake import give_way
 
-BACKLOG_BYTES = 64 * 1024 * 1024
 _CHUNK = 64  # calls taken under one hold of the lock, and sorted in a millisecond or so ...
 _MASKED_CHUNK = 4  # ... as fewer are where each text is masked
 _TURN = 5_000  # calls sorted before the sender looks at the clock again
@@ -39,7 +38,7 @@ class Collector:
         self._writer = SampleWriter(settings)
         # Its own, as a collector is of one process: forks must not draw the same ids
         self._random_bits = random.Random().getrandbits  # noqa: S311 - guards nothing
-        self.backlog = Backlog(settings.max_queue, BACKLOG_BYTES)
+        self.backlog = Backlog(settings.max_queue, settings.max_queue_bytes)
 
     @property
     def first_number(self) -> int | None:

@@ -7,6 +7,7 @@ and `watchkeeper.wrap` may well come before `init()`.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from typing import Any, cast
 
@@ -27,6 +28,8 @@ class DefaultClient(Capture):
         self._lock = threading.RLock()
         self._client: Watchkeeper | None = None
         self._has_told = False
+        if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+            os.register_at_fork(after_in_child=self._renew_lock)
 
     def init(
         self,
@@ -74,6 +77,10 @@ class DefaultClient(Capture):
 
     def shutdown(self, timeout: float = 10.0) -> FlushResult:
         return self._found().shutdown(timeout)
+
+    def _renew_lock(self) -> None:
+        # A thread of the parent that held it is not there to give it back
+        self._lock = threading.RLock()
 
     def _found(self) -> Watchkeeper:
         if self._client is None:

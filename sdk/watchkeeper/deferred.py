@@ -18,6 +18,10 @@ class Deferred:
         """Texts, numbers, lists and dicts of them."""
         raise NotImplementedError
 
+    def held(self) -> tuple[object, ...]:
+        """What it refers to, to be weighed."""
+        raise NotImplementedError
+
     def __str__(self) -> str:
         value = self.plain()
         if isinstance(value, str):

@@ -9,6 +9,7 @@ from watchkeeper.calls import COUNTED, Call, facts_of
 from watchkeeper.counts import CallCounts
 from watchkeeper.ledger import Ledger, Stats
 from watchkeeper.wake import Wake, give_way
+from watchkeeper.weights import Weights
 
 # Shed calls that wait to be counted at most, as a multiple of the queue: without their texts each
 # takes some 300 bytes. Beyond it the app's threads count what they shed themselves.
@@ -24,7 +25,13 @@ class Intake:
     """
 
     def __init__(
-        self, ledger: Ledger, wake: Wake, start: Callable[[], bool], flush_at: int, max_queue: int
+        self,
+        ledger: Ledger,
+        wake: Wake,
+        start: Callable[[], bool],
+        flush_at: int,
+        max_queue: int,
+        max_bytes: int,
     ) -> None:
         self.queue: deque[tuple[object, ...]] = deque()
         self.alarm = _QUIET
@@ -34,9 +41,10 @@ class Intake:
         self._started = False
         self._closed = False
         self._busy = False  # this very thread is at work here; only a reentrant call sees it set
-        self._batch_alarm = min(flush_at - 1, max_queue)
+        self._flush_at = flush_at
         self._max_queue = max_queue
-        self._shed_at_once = max(1, max_queue // 100)
+        self._weights = Weights(max_bytes)
+        self._limit = max_queue  # or fewer, where as many as were weighed last would be too heavy
         self._pile: list[tuple[int, list[Call]]] = []
         self._piled = 0
         self._shed_counts = CallCounts()
@@ -47,22 +55,24 @@ class Intake:
             return
         if not self._started:
             self._start_once()
-        if len(self.queue) > self._max_queue:
+        if len(self.queue) > self._limit:
             self._shed()
         elif self._started and len(self.queue) > self._batch_alarm:
-            self.alarm = self._max_queue  # once is enough; the sender sets it back
+            self.alarm = self._limit  # once is enough; the sender sets it back
             self._wake.ring()
 
     def take(self, limit: int) -> tuple[list[Call], int]:
         """The oldest calls, and the number of the first; for the sender's thread."""
         with self._ledger.lock:
-            # len() first: appends may go on meanwhile, but nobody else takes under the lock
-            waiting = min(limit, len(self.queue))
-            first = self._ledger.taken + 1
-            popleft = self.queue.popleft
-            calls = [popleft() for _ in range(waiting)]
-            self._ledger.taken += waiting
-            return calls, first
+            self._busy = True
+            try:
+                self._weigh()
+                surplus = self._weights.surplus
+                if surplus:
+                    self._shed_oldest(surplus)
+                return self._pop(limit)
+            finally:
+                self._busy = False
 
     def rearm(self) -> None:
         """Before taking, so that a batch that fills up meanwhile rings again."""
@@ -88,10 +98,7 @@ class Intake:
                 return
             self._closed = True
             self.alarm = _QUIET
-            refused = len(self.queue)
-            for _ in range(refused):
-                self.queue.popleft()
-            self._ledger.taken += refused
+            refused = len(self._pop(len(self.queue))[0])
             shed, self._shed_counts = self._shed_counts, CallCounts()
             uncounted = refused + self._piled + shed.calls
             self._pile, self._piled = [], 0
@@ -114,7 +121,28 @@ class Intake:
             self._busy = False
             # Where no thread was to be had, try again some calls later, not at each one
             waiting = 0 if self._started else len(self.queue) + 1
-            self.alarm = min(waiting + self._batch_alarm, self._max_queue)
+            self.alarm = min(waiting + self._batch_alarm, self._limit)
+
+    @property
+    def _batch_alarm(self) -> int:
+        """Early enough for the sender to come before anything has to be shed."""
+        return min(self._flush_at - 1, self._limit // 2)
+
+    def _weigh(self) -> None:
+        self._weights.weigh(self.queue)
+        self._limit = min(self._weights.fitting(otherwise=self._limit), self._max_queue)
+        if self._limit < self._max_queue:
+            self.alarm = min(self.alarm, self._batch_alarm)
+
+    def _pop(self, limit: int) -> tuple[list[Call], int]:
+        # len() first: appends may go on meanwhile, but nobody else takes under the lock
+        waiting = min(limit, len(self.queue))
+        first = self._ledger.taken + 1
+        popleft = self.queue.popleft
+        calls = [popleft() for _ in range(waiting)]
+        self._weights.pop(waiting)
+        self._ledger.taken += waiting
+        return calls, first
 
     def _shed(self) -> None:
         """Drops the texts of the oldest calls, a hundredth of the queue at once; never a count."""
@@ -123,19 +151,23 @@ class Intake:
         if not lock.acquire(blocking=False):
             return
         try:
-            surplus = len(self.queue) - self._max_queue
-            if surplus <= 0 or self._busy:
+            if self._busy:
                 return
             self._busy = True
             try:
-                self._shed_oldest(min(max(surplus, self._shed_at_once), 2 * self._shed_at_once))
+                if self._limit < self._max_queue:  # only where calls of late were heavy
+                    self._weigh()
+                surplus = len(self.queue) - self._limit
+                at_once = max(1, self._limit // 100)
+                if surplus > 0:
+                    self._shed_oldest(min(max(surplus, at_once), 2 * at_once))
             finally:
                 self._busy = False
         finally:
             lock.release()
 
     def _shed_oldest(self, number: int) -> None:
-        calls, first = self.take(number)
+        calls, first = self._pop(number)
         self._ledger.book_dropped("queue_full", len(calls))
         if self._piled < _PILE * self._max_queue:
             self._pile.append((first, [call[:COUNTED] for call in calls]))

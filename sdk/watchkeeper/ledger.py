@@ -52,7 +52,8 @@ class Stats:
     sampled_out: int = 0
     """Counted, but not kept: see `sample_rate`."""
     dropped: Mapping[str, int] = field(default_factory=dict)
-    """Samples lost, by reason: queue_full, no_task, unserialisable, rejected, shutdown, http_...
+    """Samples lost, by reason: queue_full, no_task, unserialisable, rejected, too_large, shutdown,
+    http_...
     Those of queue_full are of bursts: what is kept of one under-represents it, beyond what its
     keep_probability says. Its counts are complete; weigh a minute's samples up to them."""
     rejected: Mapping[str, int] = field(default_factory=dict)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import OrderedDict
-from collections.abc import Container, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import inf
 from typing import Protocol
 
 from watchkeeper.batches import Batch, without_samples
+from watchkeeper.halves import halves_of
 from watchkeeper.ledger import Ledger
+from watchkeeper.oldest import Oldest
 from watchkeeper.receipts import book_lost
 
 MEMORY_BYTES = (
@@ -30,6 +31,7 @@ class Shelf(Protocol):
     def save(self, batch: Batch) -> bool: ...
     def load(self, batch_id: str) -> bytes | None: ...
     def rewrite(self, batch: Batch) -> bool: ...
+    def replace(self, batch_id: str, successors: Sequence[Batch]) -> bool: ...
     def remove(self, batch_id: str) -> None: ...
     @property
     def adopt_at(self) -> float: ...
@@ -77,8 +79,8 @@ class Outbox:
         self._own: OrderedDict[str, Waiting] = OrderedDict()  # those that do not stand aside
         self._adopted: OrderedDict[str, Waiting] = OrderedDict()
         self._aside: OrderedDict[str, Waiting] = OrderedDict()
-        self._calls = _Oldest()
-        self._signals = _Oldest()
+        self._calls = Oldest()
+        self._signals = Oldest()
         self._memory_bytes = 0  # of all bodies in memory
         self._unsaved_bytes = 0  # of those that are nowhere else
         self._unsaved_samples = 0
@@ -111,12 +113,7 @@ class Outbox:
 
     def put(self, batch: Batch) -> None:
         is_saved = self._spool is not None and self._spool.save(batch)
-        if batch.first_number is not None:
-            self._calls.push(batch.first_number, batch.batch_id)
-        if batch.first_signal is not None:
-            self._signals.push(batch.first_signal, batch.batch_id)
-        self.own_batches += 1
-        self._add(Waiting(batch, is_saved=is_saved, is_adopted=False), self._own)
+        self._add(Waiting(batch, is_saved=is_saved, is_adopted=False))
         self._shed()
 
     def adopt(self) -> bool:
@@ -127,7 +124,7 @@ class Outbox:
                 with self._adopted_ledger.lock:
                     self._adopted_ledger.taken += batch.samples
                     self._adopted_ledger.book_signal(batch.signals)
-                self._add(Waiting(batch, is_saved=True, is_adopted=True), self._adopted)
+                self._add(Waiting(batch, is_saved=True, is_adopted=True))
         self._shed()
         return bool(found)
 
@@ -159,6 +156,21 @@ class Outbox:
             self._spool.remove(waiting.batch.batch_id)
         self._forget(waiting)
 
+    def halve(self, waiting: Waiting, body: bytes) -> bool:
+        """Two batches, which are tried next, take its place; False where it has a single item.
+        Raises where `body` is none."""
+        whole = waiting.batch
+        halves = halves_of(replace(whole, body=body))
+        if not halves:
+            return False
+        is_saved = self._spool is not None and self._spool.replace(whole.batch_id, halves)
+        for half in reversed(halves):
+            added = Waiting(half, is_saved=is_saved, is_adopted=waiting.is_adopted)
+            self._add(added).move_to_end(half.batch_id, last=False)
+        self.settle(waiting, is_stored=False)
+        self._shed()
+        return True
+
     def put_off(self, waiting: Waiting, rest_until: float) -> bool:
         """The server failed at this batch: those behind it pass once that happened ROTATE_AFTER
         times. False where it is to be given up."""
@@ -186,8 +198,15 @@ class Outbox:
         if self._spool is not None:
             self._spool.close()
 
-    def _add(self, waiting: Waiting, group: OrderedDict[str, Waiting]) -> None:
+    def _add(self, waiting: Waiting) -> OrderedDict[str, Waiting]:
+        """The group that it has joined, as the last."""
         batch = waiting.batch
+        group = self._adopted if waiting.is_adopted else self._own
+        self.own_batches += not waiting.is_adopted
+        if batch.first_number is not None:
+            self._calls.push(batch.first_number, batch.batch_id)
+        if batch.first_signal is not None:
+            self._signals.push(batch.first_signal, batch.batch_id)
         if waiting.is_saved:
             self._spooled_bytes += waiting.size
             if self._memory_bytes + len(batch.body) > MEMORY_BYTES or waiting.is_adopted:
@@ -197,6 +216,7 @@ class Outbox:
             self._unsaved_samples += batch.samples
         self._memory_bytes += len(waiting.batch.body)
         self._waiting[batch.batch_id] = group[batch.batch_id] = waiting
+        return group
 
     def _forget(self, waiting: Waiting) -> None:
         batch = waiting.batch
@@ -253,26 +273,6 @@ class Outbox:
     def _lose(self, waiting: Waiting) -> None:
         book_lost(waiting.batch, "spool_full", self.ledger_of(waiting))
         self.settle(waiting, is_stored=False)
-
-
-class _Oldest:
-    """The lowest number of the batches that still wait."""
-
-    def __init__(self) -> None:
-        self._numbers: list[tuple[int, str]] = []
-
-    def push(self, number: int, batch_id: str) -> None:
-        heapq.heappush(self._numbers, (number, batch_id))
-
-    def prune(self, waiting: Container[str]) -> None:
-        """After each batch that left `waiting`: what is kept here is no more than is in there, and
-        what is behind the oldest of it."""
-        while self._numbers and self._numbers[0][1] not in waiting:
-            heapq.heappop(self._numbers)
-
-    @property
-    def number(self) -> int | None:
-        return self._numbers[0][0] if self._numbers else None
 
 
 def _size(batch: Batch) -> int:

@@ -16,6 +16,7 @@ from watchkeeper.flush_request import FlushRequest
 from watchkeeper.intake import Intake
 from watchkeeper.ledger import FlushResult, Ledger, Stats, adopted_stats, flush_result
 from watchkeeper.outbox import Outbox
+from watchkeeper.proxies import is_usable, proxy_of
 from watchkeeper.sender import Sender
 from watchkeeper.settings import Settings
 from watchkeeper.signals import Signal, SignalQueue
@@ -40,13 +41,19 @@ class Pipeline:
         self.troubles = Troubles()
         wake = Wake()
         self.intake = Intake(
-            self.ledger, wake, self._start_threads, settings.flush_at, settings.max_queue
+            self.ledger,
+            wake,
+            self._start_threads,
+            settings.flush_at,
+            settings.max_queue,
+            settings.max_queue_bytes,
         )
         self.signals = SignalQueue(self.ledger, settings)
         self.collector = Collector(settings, self.intake, self.ledger, self.troubles)
         self._adopted = Ledger()
         self._spool = _spool_of(settings, self.troubles)
-        self._courier = Courier(Transport(settings.url, settings.api_key), wake)
+        transport = Transport(settings.url, settings.api_key, _proxy_for(settings, self.troubles))
+        self._courier = Courier(transport, wake)
         self._sender = Sender(
             settings,
             self.intake,
@@ -153,6 +160,16 @@ class Pipeline:
 
     def _learn(self, answer: Mapping[str, Any]) -> None:
         self.collector.rates.update(answer.get("sample_rates"))
+
+
+def _proxy_for(settings: Settings, troubles: Troubles) -> str | None:
+    if not settings.enabled:
+        return None
+    proxy = proxy_of(settings.url, settings.proxy)
+    if proxy is None or is_usable(proxy):
+        return proxy
+    troubles.tell("proxy", "the proxy that the environment names is no HTTP proxy; it is not used")
+    return None
 
 
 def _spool_of(settings: Settings, troubles: Troubles) -> Spool | None:

@@ -7,25 +7,21 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Callable
 
-from watchkeeper.batches import Batch, Packer
+from watchkeeper.batches import MAX_SAMPLE_BYTES, Batch, Packer
 from watchkeeper.collector import Collector
-from watchkeeper.courier import Courier, Outcome
+from watchkeeper.courier import Courier
 from watchkeeper.flush_request import FlushRequest
 from watchkeeper.intake import Intake
 from watchkeeper.ledger import Ledger
-from watchkeeper.outbox import ROTATE_AFTER, Outbox, Waiting
+from watchkeeper.outbox import Outbox
+from watchkeeper.outcomes import Outcomes
 from watchkeeper.pace import Pace
-from watchkeeper.receipts import book_answer, book_lost
 from watchkeeper.settings import Settings
 from watchkeeper.troubles import Troubles
 from watchkeeper.wake import Wake
 
 _PAUSE_AFTER_FAULT_S = 1.0
 _LAST_ROUNDS = 4  # of calls that still came in, while the last batches were saved
-_MISDIRECTED = (
-    "nothing is stored (%s): check url, api_key and app; calls are counted, and their samples wait "
-    "as far as there is room"
-)
 _LEDGER_INTERVAL_S = 60.0  # in which an app that is idle tells what became of its last calls
 
 
@@ -55,8 +51,9 @@ class Sender:
         self._ledger = ledger
         self._wake = wake
         self._troubles = troubles
-        self._learn = learn
+        self._batch_bytes = min(MAX_SAMPLE_BYTES, settings.max_queue_bytes // 2 + 1)
         self._pace = Pace(settings.backoff)
+        self._outcomes = Outcomes(outbox, self._pace, troubles, learn)
         self._requests: deque[FlushRequest] = deque()
         self._packed_at = self._told_at = time.monotonic()
         self._stop_at: float | None = None
@@ -130,7 +127,8 @@ class Sender:
     def _is_batch_due(self, now: float) -> bool:
         if self._requests or self._stop_at is not None:
             return not self._packer.is_empty
-        if len(self._collector.backlog) >= self._settings.flush_at:
+        backlog = self._collector.backlog
+        if len(backlog) >= self._settings.flush_at or backlog.bytes >= self._batch_bytes:
             return True
         return now >= self._packed_at + self._settings.flush_interval
 
@@ -163,7 +161,7 @@ class Sender:
             return
         body = self._outbox.body_of(waiting)
         if body is None:
-            self._miss_body(waiting, now)
+            self._outcomes.miss_body(waiting, now)
             return
         timeout_s = self._settings.timeout
         if self._stop_at is not None:  # never longer than shutdown() waits, and never 0
@@ -178,57 +176,7 @@ class Sender:
             return
         # Forgotten first: a fault while booking must not book the same batch again
         self._outbox.under_way = None
-        if outcome.answer is None or not outcome.answer.is_final:
-            self._retry_later(waiting, outcome)
-            return
-        self._pace.answered()
-        self._outbox.settle(waiting, is_stored=outcome.answer.is_stored)
-        if outcome.answer.is_stored:
-            book_answer(waiting.batch, outcome.answer.body, self._outbox.ledger_of(waiting))
-            self._learn(outcome.answer.body)
-        else:
-            self._lose(waiting, f"http_{outcome.answer.status}")
-
-    def _retry_later(self, waiting: Waiting, outcome: Outcome) -> None:
-        now = time.monotonic()
-        answer = outcome.answer
-        if answer is not None and answer.is_misdirected:
-            self._pace.misdirected(now)
-            self._troubles.tell("misdirected", _MISDIRECTED, outcome.cause)
-        else:
-            self._pace.failed(0.0 if answer is None else answer.retry_after_s, now)
-            self._troubles.tell(
-                "retry",
-                "batch not stored yet: %s; attempt %d follows in %.1f s",
-                outcome.cause,
-                self._pace.failures + 1,
-                self._pace.attempt_at - now,
-            )
-        if outcome.is_away:
-            return
-        # From the next attempt on: that belongs to the others, even where it comes late
-        rest_until = self._pace.attempt_at + self._pace.rest_s(waiting.failures + 1)
-        if not self._outbox.put_off(waiting, rest_until):
-            self._outbox.settle(waiting, is_stored=False)
-            self._lose(waiting, "no_answer" if answer is None else f"http_{answer.status}")
-
-    def _miss_body(self, waiting: Waiting, now: float) -> None:
-        self._pace.failed(0.0, now)
-        self._outbox.put_off(waiting, self._pace.attempt_at)
-        if waiting.failures >= ROTATE_AFTER:
-            self._outbox.settle(waiting, is_stored=False)
-            self._lose(waiting, "spool_failed")
-
-    def _lose(self, waiting: Waiting, reason: str) -> None:
-        batch = waiting.batch
-        book_lost(batch, reason, self._outbox.ledger_of(waiting))
-        self._troubles.tell(
-            reason,
-            "a batch is given up (%s): %d samples and the counts of %d calls are lost",
-            reason.replace("http_", "HTTP "),
-            batch.samples,
-            batch.calls,
-        )
+        self._outcomes.book(waiting, outcome)
 
     def _see_requests(self) -> None:
         """One attempt at once for each flush, backoff or not; Retry-After stays binding."""

@@ -12,6 +12,7 @@ import urllib3
 
 from watchkeeper.backoff import Backoff
 from watchkeeper.masks import Mask
+from watchkeeper.proxies import is_usable, with_scheme
 from watchkeeper.rates import LOWEST_RATE, SampleRate
 from watchkeeper.repair import NAME_LIMIT, clean
 
@@ -36,6 +37,8 @@ class Settings:
     capture_output: bool = True
     spool: str | None = None
     spool_max_bytes: int = 256 * 1024 * 1024
+    max_queue_bytes: int = 64 * 1024 * 1024
+    proxy: str | None = field(default=None, repr=False)
 
     def check(self) -> None:
         """Raises ValueError, saying which argument is wrong and what it may be."""
@@ -47,6 +50,7 @@ class Settings:
         _check_flag("capture_output", self.capture_output)
         _check_count("flush_at", self.flush_at)
         _check_count("max_queue", self.max_queue)
+        _check_count("max_queue_bytes", self.max_queue_bytes)
         _check_count("spool_max_bytes", self.spool_max_bytes)
         _check_number("flush_interval", self.flush_interval, 0.001, 3600.0)
         _check_number("timeout", self.timeout, 0.001, 3600.0)
@@ -54,6 +58,7 @@ class Settings:
         if self.enabled:  # where nothing is sent, no address and no key need be known
             _check_url(self.url)
             _check_key(self.api_key)
+            _check_proxy(self.proxy)
             if self.spool is not None:
                 _prepare_folder(self.spool)
 
@@ -100,6 +105,14 @@ def _check_key(api_key: object) -> None:
         raise ValueError("api_key must be the key of the app, as `wk_...`")
     if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
         raise ValueError("api_key must hold printable ASCII only, without spaces or line ends")
+
+
+def _check_proxy(proxy: object) -> None:
+    # Not quoted either: it may hold a password.
+    if proxy is None or proxy == "":
+        return
+    if not isinstance(proxy, str) or not is_usable(with_scheme(proxy)):
+        raise ValueError("proxy must be the address of an HTTP proxy, as http://host:port, or ''")
 
 
 def _check_name(argument: str, value: object, *, required: bool) -> None:

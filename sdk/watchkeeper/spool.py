@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from hashlib import blake2b
 from math import inf
 from pathlib import Path
@@ -70,6 +71,15 @@ class Spool:
             return True
 
         return self._safely(update) or False
+
+    def replace(self, batch_id: str, successors: Sequence[Batch]) -> bool:
+        """All or nothing: no crash leaves the batch beside its successors."""
+
+        def exchange() -> bool:
+            self._own_file().replace(batch_id, successors)
+            return True
+
+        return self._safely(exchange) or False
 
     def remove(self, batch_id: str) -> None:
         self._safely(lambda: self._own_file().remove([batch_id]))

@@ -41,17 +41,15 @@ class SpoolFile:
 
     def insert(self, batches: Iterable[Batch]) -> None:
         """All or none. One that is there already stays as it is."""
-        rows = [
-            (batch.batch_id, batch.samples, batch.signals, json.dumps(batch.row_calls), batch.body)
-            for batch in batches
-        ]
         with self._open() as connection:
             connection.execute("BEGIN")
-            connection.executemany(
-                "INSERT OR IGNORE INTO batches (batch_id, samples, signals, row_calls, body) "
-                "VALUES (?, ?, ?, ?, ?)",
-                rows,
-            )
+            _insert(connection, batches)
+
+    def replace(self, batch_id: str, successors: Iterable[Batch]) -> None:
+        with self._open() as connection:
+            connection.execute("BEGIN")
+            _insert(connection, successors)
+            connection.execute("DELETE FROM batches WHERE batch_id = ?", (batch_id,))
 
     def body_of(self, batch_id: str) -> bytes | None:
         query = "SELECT body FROM batches WHERE batch_id = ?"
@@ -126,6 +124,17 @@ class SpoolFile:
         if self._connection is None:
             self._connection = _connect(self._path)
         return self._connection
+
+
+def _insert(connection: sqlite3.Connection, batches: Iterable[Batch]) -> None:
+    connection.executemany(
+        "INSERT OR IGNORE INTO batches (batch_id, samples, signals, row_calls, body) "
+        "VALUES (?, ?, ?, ?, ?)",
+        [
+            (batch.batch_id, batch.samples, batch.signals, json.dumps(batch.row_calls), batch.body)
+            for batch in batches
+        ],
+    )
 
 
 def _connect(path: str) -> sqlite3.Connection:

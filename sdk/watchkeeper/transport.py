@@ -11,6 +11,7 @@ import urllib3
 
 from watchkeeper.backoff import retry_after_s
 from watchkeeper.compression import encoding_of
+from watchkeeper.proxies import pool_through
 
 _ANSWER_LIMIT = 4 * 1024 * 1024
 _CONNECT_TIMEOUT_S = 5.0
@@ -47,6 +48,11 @@ class Answer:
         return self.is_stored or self.status in _FINAL
 
     @property
+    def is_too_large(self) -> bool:
+        """Less of the batch may well be taken."""
+        return self.status == 413
+
+    @property
     def is_away(self) -> bool:
         """Every batch would be answered so now."""
         return self.status in (401, 429, 503)
@@ -61,14 +67,14 @@ class Answer:
 class Transport:
     """Used by the courier's thread only."""
 
-    def __init__(self, url: str, api_key: str) -> None:
+    def __init__(self, url: str, api_key: str, proxy: str | None = None) -> None:
         self._url = url.rstrip("/") + "/v1/samples"
         self._headers = {
             "Authorization": f"Bearer {api_key}",
             "Content-Type": "application/json",
             "User-Agent": "watchkeeper-sdk",
         }
-        self._pool = urllib3.PoolManager(num_pools=1, maxsize=1)
+        self._pool = pool_through(proxy)
 
     def post(self, body: bytes, timeout_s: float) -> Answer:
         try:

@@ -74,6 +74,9 @@ class Conversation(Deferred):
         )
         self._system = system if isinstance(system, (str, list, tuple)) else None
 
+    def held(self) -> tuple[object, ...]:
+        return self._messages, self._system
+
     def plain(self) -> object:
         if isinstance(self._messages, str):
             if not self._system:
@@ -92,6 +95,9 @@ class ToolCalls(Deferred):
 
     def __init__(self, calls: list[tuple[object, object]]) -> None:
         self._calls = calls
+
+    def held(self) -> tuple[object, ...]:
+        return (self._calls,)
 
     def plain(self) -> object:
         return [
