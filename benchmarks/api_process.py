@@ -1,4 +1,4 @@
-"""HTTP servers as processes of their own, as in production, and the memory that they take."""
+"""Our processes as in production, each one of its own, and the memory that they take."""
 
 import os
 import socket
@@ -24,6 +24,13 @@ def api_running(
 
 
 @contextmanager
+def worker_running(database_url: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker; the database has to be migrated."""
+    with _ended_after("service", "work", WATCHKEEPER_DATABASE_URL=database_url) as process:
+        yield process
+
+
+@contextmanager
 def bare_app_running() -> Iterator[int]:
     """The port of an application that does nothing, on the same HTTP server, in one process."""
     options = ("--loop", "uvloop", "--http", "httptools", "--log-level", "warning")
@@ -37,16 +44,23 @@ def _serving(
 ) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *command, "--port", str(port)],
-        env=os.environ | environment,
-    )
-    try:
+    with _ended_after(module, *command, "--port", str(port), **environment) as process:
         deadline = time.monotonic() + 60
         while not _answers(port):
             assert process.poll() is None, "it ended at once"
             assert time.monotonic() < deadline, "it did not start"
         yield port, process
+
+
+@contextmanager
+def _ended_after(
+    module: str, *command: str, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *command], env=os.environ | environment
+    )
+    try:
+        yield process
     finally:
         process.terminate()
         process.wait()

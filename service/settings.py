@@ -34,6 +34,9 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = None
     """Any PostgreSQL >= 15. Unset: an embedded server in `data_dir`."""
+    database_patience_s: int = Field(default=60, ge=0)
+    """How long `serve` and `work` wait at their start for a database that is away, or that
+    `migrate` has not been through yet, before they end. 0: not at all."""
     data_dir: Path = Field(default_factory=_default_data_dir)
     public_url: str = "http://127.0.0.1:8000"
     """Where people reach the pages; used in messages."""
@@ -64,6 +67,23 @@ class Settings(BaseSettings):
     traffic is high enough to tell: comparing like hours and days with each other is not done yet.
     """
 
+    expected_false_leak_tickets_per_quarter: float = Field(default=0.05, gt=0, lt=1)
+    """Over all SLOs together, if each spends its budget exactly as fast as it lasts, all the time;
+    SLOs that spend less hardly ever alarm. Ten times as many find a leak a sixth sooner."""
+
+    blindness_patience_minutes: int = Field(default=30, ge=1)
+    """How long nothing can be judged of an SLO before that is an incident of its own."""
+    heartbeat_url: SecretStr | None = None
+    """A dead man's switch: a worker posts to it once a minute while SLOs are evaluated. What it
+    looks like is often all that is needed to keep it quiet, so it is kept like a password."""
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _is_http(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("must be like https://hc-ping.com/...")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
@@ -85,9 +105,19 @@ class Settings(BaseSettings):
         return timedelta(days=self.samples_retention_days)
 
     @property
+    def database_patience(self) -> timedelta:
+        """See `database_patience_s`."""
+        return timedelta(seconds=self.database_patience_s)
+
+    @property
     def session_idle(self) -> timedelta:
         """See `session_idle_minutes`."""
         return timedelta(minutes=self.session_idle_minutes)
+
+    @property
+    def blindness_patience(self) -> timedelta:
+        """See `blindness_patience_minutes`."""
+        return timedelta(minutes=self.blindness_patience_minutes)
 
     @property
     def scoring_lease(self) -> timedelta:

@@ -39,6 +39,14 @@ evaluators_not_in_force = Counter(
     "Times that a declared evaluator could not be built",
     ["evaluator"],
 )
+heartbeat_at = Gauge(
+    "watchkeeper_heartbeat_timestamp_seconds",
+    "When SLOs were last evaluated; it stands still when that stops",
+    multiprocess_mode="mostrecent",
+)
+heartbeat_failures = Counter(
+    "watchkeeper_heartbeat_failures", "Heartbeats that did not reach their receiver"
+)
 slo_failures = Counter("watchkeeper_slo_failures", "Evaluations of an SLO that raised")
 job_failures = Counter("watchkeeper_job_failures", "Timetable jobs that raised", ["job"])
 

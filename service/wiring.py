@@ -13,12 +13,15 @@ from sqlalchemy import Engine, text
 
 from evaluators import registry
 from service.api import (
+    corrections,
+    gate,
     incidents,
     instances,
     otlp,
     problems,
     reports,
     samples,
+    slos,
     stored_samples,
     users,
 )
@@ -56,7 +59,17 @@ def build_api(
     app.add_middleware(StatusForExporters)
     app.add_middleware(ErrorPages)  # the last one is the outermost: it sees every answer
     app.router.routes.extend([*samples.ROUTES, *otlp.ROUTES])
-    for part in (incidents, instances, pages, reports, stored_samples, users):
+    for part in (
+        corrections,
+        gate,
+        incidents,
+        instances,
+        pages,
+        reports,
+        slos,
+        stored_samples,
+        users,
+    ):
         app.include_router(part.router)
     app.add_api_route("/healthz", _alive, include_in_schema=False)
     app.add_api_route("/readyz", _ready, include_in_schema=False)

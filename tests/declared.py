@@ -8,7 +8,8 @@ from sqlalchemy import Engine
 
 from service.domain.alert_windows import propose_catalogue
 from service.domain.calls import Batch, CallCount, NewSample, Slice
-from service.domain.slos import Indicator, IndicatorKind, Slo
+from service.domain.indicators import Indicator, IndicatorKind
+from service.domain.slos import Slo
 from service.flows.ingest_batches import Post, Receipt, ingest_batches
 from service.store.apps import App, find_app, put_app
 from service.store.slos import put_slo

@@ -9,9 +9,10 @@ from sqlalchemy import Engine
 from evaluators import registry
 from service.domain.alert_windows import propose_catalogue, standard_catalogue
 from service.domain.calls import CallCount, Slice
+from service.domain.indicators import Indicator
 from service.domain.scores import SliCounts, SliSlice
 from service.domain.slis import Tally
-from service.domain.slos import Indicator, Slo
+from service.domain.slos import Slo
 from service.flows.build_evaluators import build_evaluators
 from service.store import partitions
 from service.store.apps import App

@@ -23,9 +23,17 @@ ADD_COUNTS = """
     $$
 """
 
+SUM_COUNTS = """
+    CREATE FUNCTION sum_counts(bigint[], integer) RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+        SELECT coalesce(sum(one), 0) FROM unnest($1[$2:]) AS one
+    $$
+"""
+
 
 def upgrade() -> None:
     op.execute(ADD_COUNTS)
+    op.execute(SUM_COUNTS)
     op.create_table(
         "api_key_uses",
         sa.Column("key_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -47,11 +55,36 @@ def upgrade() -> None:
         "ix_awaited_scores_received_at", "awaited_scores", ["received_at"], unique=False
     )
     op.create_table(
+        "budget_crossings",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("slo_id", sa.BigInteger(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("at_remaining", sa.Double(), nullable=False),
+        sa.Column("remaining", sa.Double(), nullable=False),
+        sa.Column("period_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "action IN ('notify', 'freeze')", name=op.f("ck_budget_crossings_action")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_budget_crossings")),
+    )
+    op.create_index(
+        "ix_budget_crossings_slo_id_since", "budget_crossings", ["slo_id", "since"], unique=False
+    )
+    op.create_index(
+        "one_open_crossing_per_consequence",
+        "budget_crossings",
+        ["slo_id", "action", "at_remaining"],
+        unique=True,
+        postgresql_where=sa.text('"until" IS NULL'),
+    )
+    op.create_table(
         "call_counts",
         sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("minute", sa.DateTime(timezone=True), nullable=False),
         sa.Column("environment", sa.Text(), nullable=False),
         sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("minute", sa.DateTime(timezone=True), nullable=False),
         sa.Column("release", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("prompt_version", sa.Text(), nullable=False),
@@ -64,9 +97,9 @@ def upgrade() -> None:
         sa.Column("latency_counts", sa.ARRAY(sa.BigInteger()), nullable=False),
         sa.PrimaryKeyConstraint(
             "app_id",
-            "minute",
             "environment",
             "task",
+            "minute",
             "release",
             "model",
             "prompt_version",
@@ -76,12 +109,48 @@ def upgrade() -> None:
         postgresql_partition_by="RANGE (minute)",
     )
     op.create_table(
+        "call_totals",
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("span", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("prompt_version", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("minutes_seen", sa.BigInteger(), nullable=False),
+        sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("squares", sa.Double(), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cost_usd", sa.Double(), nullable=False),
+        sa.Column("latency_counts", sa.ARRAY(sa.BigInteger()), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "app_id",
+            "environment",
+            "task",
+            "span",
+            "starts_at",
+            "release",
+            "model",
+            "prompt_version",
+            "outcome",
+            name=op.f("pk_call_totals"),
+        ),
+        postgresql_partition_by="RANGE (starts_at)",
+    )
+    op.create_table(
         "channels",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("secret", sa.Text(), nullable=True),
+        sa.Column(
+            "declared_beside", sa.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False
+        ),
+        sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_channels")),
         sa.UniqueConstraint("name", name=op.f("uq_channels_name")),
     )
@@ -137,6 +206,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint(
             "app_id", "environment", "task", "evaluator", name=op.f("pk_drift_states")
         ),
+    )
+    op.create_table(
+        "heartbeats",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("written_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("id = 1", name=op.f("ck_heartbeats_only_one")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_heartbeats")),
     )
     op.create_table(
         "incidents",
@@ -327,6 +404,61 @@ def upgrade() -> None:
         postgresql_partition_by="RANGE (ended_at)",
     )
     op.create_table(
+        "signal_counts",
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("minute", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("prompt_version", sa.Text(), nullable=False),
+        sa.Column("kinds", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("w", sa.Double(), nullable=False),
+        sa.Column("w2", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "app_id",
+            "environment",
+            "task",
+            "minute",
+            "release",
+            "model",
+            "prompt_version",
+            "kinds",
+            name=op.f("pk_signal_counts"),
+        ),
+        postgresql_partition_by="RANGE (minute)",
+    )
+    op.create_table(
+        "signal_totals",
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("span", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("prompt_version", sa.Text(), nullable=False),
+        sa.Column("minutes_seen", sa.BigInteger(), nullable=False),
+        sa.Column("kinds", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("w", sa.Double(), nullable=False),
+        sa.Column("w2", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "app_id",
+            "environment",
+            "task",
+            "span",
+            "starts_at",
+            "release",
+            "model",
+            "prompt_version",
+            "kinds",
+            name=op.f("pk_signal_totals"),
+        ),
+        postgresql_partition_by="RANGE (starts_at)",
+    )
+    op.create_table(
         "signals",
         sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("signalled_at", sa.DateTime(timezone=True), nullable=False),
@@ -357,14 +489,14 @@ def upgrade() -> None:
     op.create_table(
         "sli_minutes",
         sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("minute", sa.DateTime(timezone=True), nullable=False),
         sa.Column("environment", sa.Text(), nullable=False),
         sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("evaluator", sa.Text(), nullable=False),
+        sa.Column("evaluator_version", sa.Text(), nullable=False),
+        sa.Column("minute", sa.DateTime(timezone=True), nullable=False),
         sa.Column("release", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("prompt_version", sa.Text(), nullable=False),
-        sa.Column("evaluator", sa.Text(), nullable=False),
-        sa.Column("evaluator_version", sa.Text(), nullable=False),
         sa.Column("failed_n", sa.BigInteger(), nullable=False),
         sa.Column("n", sa.BigInteger(), nullable=False),
         sa.Column("w", sa.Double(), nullable=False),
@@ -376,17 +508,111 @@ def upgrade() -> None:
         sa.Column("bad_w2", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint(
             "app_id",
-            "minute",
             "environment",
             "task",
+            "evaluator",
+            "evaluator_version",
+            "minute",
             "release",
             "model",
             "prompt_version",
-            "evaluator",
-            "evaluator_version",
             name=op.f("pk_sli_minutes"),
         ),
         postgresql_partition_by="RANGE (minute)",
+    )
+    op.create_table(
+        "sli_totals",
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("evaluator", sa.Text(), nullable=False),
+        sa.Column("evaluator_version", sa.Text(), nullable=False),
+        sa.Column("span", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("prompt_version", sa.Text(), nullable=False),
+        sa.Column("minutes_seen", sa.BigInteger(), nullable=False),
+        sa.Column("failed_n", sa.BigInteger(), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("w", sa.Double(), nullable=False),
+        sa.Column("w2", sa.Double(), nullable=False),
+        sa.Column("wx", sa.Double(), nullable=False),
+        sa.Column("wx2", sa.Double(), nullable=False),
+        sa.Column("bad_n", sa.BigInteger(), nullable=False),
+        sa.Column("bad_w", sa.Double(), nullable=False),
+        sa.Column("bad_w2", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "app_id",
+            "environment",
+            "task",
+            "evaluator",
+            "evaluator_version",
+            "span",
+            "starts_at",
+            "release",
+            "model",
+            "prompt_version",
+            name=op.f("pk_sli_totals"),
+        ),
+        postgresql_partition_by="RANGE (starts_at)",
+    )
+    op.create_table(
+        "slo_evidence",
+        sa.Column("app_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("slo_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("target_version", sa.Text(), nullable=False),
+        sa.Column("evaluator_version", sa.Text(), nullable=False),
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("good_n", sa.BigInteger(), nullable=False),
+        sa.Column("good_weight", sa.Double(), nullable=False),
+        sa.Column("w", sa.Double(), nullable=False),
+        sa.Column("w2", sa.Double(), nullable=False),
+        sa.Column("bad_n", sa.BigInteger(), nullable=False),
+        sa.Column("bad_w", sa.Double(), nullable=False),
+        sa.Column("bad_w2", sa.Double(), nullable=False),
+        sa.Column("terms", sa.ARRAY(sa.Double()), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "app_id",
+            "slo_id",
+            "target_version",
+            "evaluator_version",
+            "hour",
+            name=op.f("pk_slo_evidence"),
+        ),
+        postgresql_partition_by="RANGE (hour)",
+    )
+    op.create_table(
+        "slo_leaks",
+        sa.Column("slo_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("target_version", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("sentence", sa.Text(), nullable=False),
+        sa.Column("e_value", sa.Double(), nullable=False),
+        sa.Column("threshold", sa.Double(), nullable=False),
+        sa.Column("hours_seen", sa.Integer(), nullable=False),
+        sa.Column("judged_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("leaking_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("alarmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reading", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.CheckConstraint(
+            "status IN ('firing', 'healthy', 'unknown')", name=op.f("ck_slo_leaks_status")
+        ),
+        sa.PrimaryKeyConstraint("slo_id", name=op.f("pk_slo_leaks")),
+    )
+    op.create_table(
+        "slo_spells",
+        sa.Column("slo_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("blind_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("cause", sa.Text(), nullable=True),
+        sa.Column("noted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "status IN ('firing', 'healthy', 'unknown')", name=op.f("ck_slo_spells_status")
+        ),
+        sa.PrimaryKeyConstraint("slo_id", name=op.f("pk_slo_spells")),
     )
     op.create_table(
         "slo_states",
@@ -464,7 +690,7 @@ def upgrade() -> None:
     op.create_table(
         "notifications",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
-        sa.Column("incident_id", sa.BigInteger(), nullable=False),
+        sa.Column("incident_id", sa.BigInteger(), nullable=True),
         sa.Column("channel_id", sa.BigInteger(), nullable=False),
         sa.Column("dedup_key", sa.Text(), nullable=False),
         sa.Column("payload", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
@@ -517,25 +743,40 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("app_id", "channel_id", name=op.f("pk_app_channels")),
     )
     op.create_table(
+        "corrections",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("app_id", sa.BigInteger(), nullable=False),
+        sa.Column("environment", sa.Text(), nullable=True),
+        sa.Column("task", sa.Text(), nullable=True),
+        sa.Column("slo", sa.Text(), nullable=True),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_by", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "(revoked_at IS NULL) = (revoked_by IS NULL)", name=op.f("ck_corrections_revocation")
+        ),
+        sa.CheckConstraint("ends_at > starts_at", name=op.f("ck_corrections_ends")),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_corrections_app_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_corrections")),
+    )
+    op.create_index(
+        "ix_corrections_app_id_ends_at", "corrections", ["app_id", "ends_at"], unique=False
+    )
+    op.create_table(
         "slos",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("app_id", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("display_name", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("environment", sa.Text(), nullable=False),
-        sa.Column("task", sa.Text(), nullable=False),
-        sa.Column("evaluator", sa.Text(), nullable=True),
-        sa.Column("objective", sa.Double(), nullable=False),
-        sa.Column("window", sa.Interval(), nullable=False),
-        sa.Column("tiers", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint(
-            "(kind = 'quality' AND evaluator IS NOT NULL)"
-            " OR (kind = 'availability' AND evaluator IS NULL)",
-            name=op.f("ck_slos_kind"),
+        sa.Column("definition", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "declared_with_app", sa.Boolean(), server_default=sa.text("false"), nullable=False
         ),
-        sa.CheckConstraint("objective > 0 AND objective < 1", name=op.f("ck_slos_objective")),
+        sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_slos_app_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_slos")),
         sa.UniqueConstraint("app_id", "name", name=op.f("uq_slos_app_id_name")),
@@ -551,7 +792,21 @@ def upgrade() -> None:
         sa.Column("evaluators", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("drift_evaluators", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("sample_rate", sa.Double(), nullable=True),
+        sa.Column(
+            "declared_with_app", sa.Boolean(), server_default=sa.text("false"), nullable=False
+        ),
         sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_tasks_app_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
         sa.UniqueConstraint("app_id", "name", name=op.f("uq_tasks_app_id_name")),
+    )
+    op.create_table(
+        "slo_versions",
+        sa.Column("slo_id", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("definition", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("applied_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("applied_by", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["slo_id"], ["slos.id"], name=op.f("fk_slo_versions_slo_id")),
+        sa.PrimaryKeyConstraint("slo_id", "version", name=op.f("pk_slo_versions")),
     )

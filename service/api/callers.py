@@ -83,7 +83,9 @@ class Caller:
             WrongAppError: It is.
         """
         if name not in (None, self.app.name):
-            raise WrongAppError(f"This key is for the app '{self.app.name}', the batch for another")
+            raise WrongAppError(
+                f"This key is for the app '{self.app.name}', the request for another"
+            )
 
 
 @dataclass(slots=True)

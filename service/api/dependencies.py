@@ -49,6 +49,10 @@ def _eraser(request: Request, resources: WithResources) -> Caller:
     return _caller_with("erase", request, resources)
 
 
+def _corrector(request: Request, resources: WithResources) -> Caller:
+    return _caller_with("correct", request, resources)
+
+
 def _caller_with(scope: Scope, request: Request, resources: Resources) -> Caller:
     # Never from memory: a key that is revoked reads and removes nothing more.
     caller = resources.callers.look_up(request.headers.get("authorization", "")).require(scope)
@@ -60,3 +64,5 @@ Reader = Annotated[Caller, Depends(_reader)]
 """The caller, whose key may read what is stored."""
 Eraser = Annotated[Caller, Depends(_eraser)]
 """The caller, whose key may remove what is stored."""
+Corrector = Annotated[Caller, Depends(_corrector)]
+"""The caller, whose key may say which minutes do not count."""

@@ -17,10 +17,10 @@ from service.api.schemas.incidents import (
 from service.api.schemas.words import Name
 from service.domain.incidents import Status
 from service.flows.acknowledge_incident import acknowledge_incident
-from service.flows.create_api_key import UnknownAppError
 from service.flows.resolve_incident import resolve_incident
 from service.store.apps import find_app
 from service.store.incidents import list_incidents, read_incident
+from service.store.known_apps import UnknownAppError
 
 router = APIRouter(prefix="/v1/incidents", tags=["incidents"])
 IncidentId = Annotated[Identifier, Path()]

@@ -15,7 +15,7 @@ from service.api.schemas.instances import (
 )
 from service.api.schemas.words import Name
 from service.domain.accounts import SILENT_AFTER
-from service.flows.create_api_key import require_app
+from service.store.known_apps import require_app
 from service.store.sdk_instances import list_instances, sum_instances
 
 LISTED = 200

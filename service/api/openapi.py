@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 
+from service.api.otlp_openapi import SCHEMAS, otlp_paths
 from service.api.schemas import examples
 from service.api.schemas.batches import BatchIn, SignalBatchIn
 from service.api.schemas.receipts import ReceiptOut
@@ -42,8 +43,10 @@ def describe(app: FastAPI) -> None:
         [BatchIn, SignalBatchIn, ReceiptOut], ref_template=_REFERENCE.replace("model", "name")
     )
     schemas.update(ours)
+    schemas.update(SCHEMAS)
     mixed = "Store a batch of samples, call counts and signals."
     for path, operation in (
+        *otlp_paths().items(),
         ("/v1/samples", _post(mixed, _content("BatchIn", examples.BATCH))),
         (
             "/v1/signals",

@@ -62,7 +62,8 @@ class PostExport:
         seen = {"rejected": len(rejections), "ignored": read.ignored}
         taken = {"samples": len(read.batch.samples), "scores": len(read.batch.scores)}
         _log.debug("otlp_export", app=caller.app.name, **taken, **seen)
-        answer = self.answer(encoding, len(rejections), spell_rejections(rejections))
+        told = "; ".join(filter(None, (spell_rejections(rejections), read.warning)))
+        answer = self.answer(encoding, len(rejections), told)
         return Response(answer, HTTPStatus.OK, media_type=encoding)
 
 

@@ -5,9 +5,10 @@ import sys
 import typer
 from rich.console import Console
 
-from service.cli import database, declare, jobs, keys, run, users
+from service.cli import corrections, database, declare, jobs, keys, run, slo, users
 from service.cli.demo import demo
 from service.cli.export import export
+from service.cli.gate import gate
 from service.cli.replay import replay
 from service.cli.report import report
 from service.errors import WatchkeeperError
@@ -27,9 +28,12 @@ app.command()(declare.apply)
 app.command()(replay)
 app.command()(export)
 app.command()(demo)
+app.command()(gate)
 app.add_typer(keys.keys, name="keys")
 app.add_typer(jobs.jobs, name="jobs")
+app.add_typer(corrections.corrections, name="corrections")
 app.add_typer(users.users, name="users")
+app.add_typer(slo.slo, name="slo")
 app.add_typer(report, name="report")
 
 

@@ -18,9 +18,9 @@ from service.cli.open_database import open_database
 from service.domain.calls import SampleKey
 from service.domain.spelling import whole
 from service.errors import InvalidInputError
-from service.flows.create_api_key import require_app
 from service.replay.timing import parse_bound
 from service.store.exported_samples import Page, Wanted, read_page, read_scores
+from service.store.known_apps import require_app
 from service.wiring import utc_now
 
 _PAGE_ROWS = 1_000

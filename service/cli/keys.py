@@ -25,6 +25,7 @@ class ScopeName(Enum):
     INGEST = "ingest"
     READ = "read"
     ERASE = "erase"
+    CORRECT = "correct"
 
 
 keys = typer.Typer(help="API keys of apps.", no_args_is_help=True)
@@ -33,8 +34,8 @@ Scopes = Annotated[
     list[ScopeName],
     typer.Option(
         "--scope",
-        help="What the key may do: bring calls in, read stored samples, erase what is stored of a "
-        "user. Give it once for each.",
+        help="What the key may do: bring calls in, read stored samples and how SLOs stand, erase "
+        "what is stored of a user, correct what counts for SLOs. Give it once for each.",
     ),
 ]
 RateLimit = Annotated[

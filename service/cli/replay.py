@@ -14,7 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from service.errors import WatchkeeperError
-from service.replay.errors import ReplayUsageError, ServerUnreachableError
+from service.replay.errors import (
+    PartlyRejectedError,
+    ReplayUsageError,
+    ServerUnreachableError,
+)
 from service.replay.journal import Entry, Journal
 from service.replay.outgoing import Survey
 from service.replay.plan import Pairs, Plan, Span, Times, digest_of
@@ -135,6 +139,10 @@ def replay(
 
     Interrupted, the same command continues. The same file with the same options is the same
     replay; a file that has changed, or other options, make another one, with other calls.
+
+    Exit codes: 0 the server took every call that was sent; 1 the server, the log or this machine
+    is in the way, or no call was taken; 2 wrong usage; 3 finished, but the server rejected some of
+    the calls or of their counts; 130 interrupted. Rows that are skipped do not change it.
     """
     with _errors_told():
         times = Times(from_, to, time_column, time_format)
@@ -162,6 +170,7 @@ def _run(
     if known is not None and known.finished_at is not None and not again:
         _list([f"This replay was finished at {known.finished_at:%Y-%m-%d %H:%M} UTC."])
         _list([f"{known.acknowledged:,} calls were sent. To send them again, add --again."])
+        known.tally.require_all_taken()
         return
     entry = _beginning(known, plan, batch_size)
     survey = _survey(log, plan, entry.span)
@@ -179,6 +188,7 @@ def _run(
     _list(list_outcome(outcome))
     if not outcome.tally.accepted + outcome.tally.duplicate:
         raise WatchkeeperError("The server took none of the calls; its reasons are above")
+    outcome.tally.require_all_taken()
 
 
 def _beginning(known: Entry | None, plan: Plan, batch_size: int) -> Entry:
@@ -213,12 +223,15 @@ def _pairs(option: str, texts: list[str] | None) -> Pairs:
 
 @contextmanager
 def _errors_told() -> Iterator[None]:
-    """Errors as one sentence; 1 where the server or the machine is in the way, 2 for usage."""
+    """Errors as one sentence, and the exit code that the help of `replay` tells."""
     try:
         yield
     except ReplayUsageError as error:
         _tell(f"Error: {error}")
         raise typer.Exit(2) from None
+    except PartlyRejectedError as error:
+        _tell(f"Error: {error}")
+        raise typer.Exit(3) from None
     except ServerUnreachableError as error:
         _tell(f"Error: {error}. Is it running there? The same command again continues")
         raise typer.Exit(1) from None

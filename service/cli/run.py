@@ -19,11 +19,12 @@ from sqlalchemy import Engine
 from service import telemetry
 from service.app import serve_api
 from service.cli.children import children, require_running, watch
+from service.cli.open_database import wait_for_database
 from service.cli.ports import listen, url_of, usable_port
 from service.errors import UnavailableError
 from service.settings import Settings, environment, read_settings
 from service.store.engine import STATEMENT_TIMEOUT, connect_engine, require_reachable
-from service.store.schema import migrate, require_current
+from service.store.schema import migrate
 from service.wiring import METRICS_FOLDER, build_api, open_bench
 from service.worker import run_worker
 
@@ -54,7 +55,11 @@ def serve(
     share_port: SharePort = False,
     until_stdin_closes: UntilStdinCloses = False,
 ) -> None:
-    """Run the API and the pages."""
+    """Run the API and the pages.
+
+    At its start it waits for the database, and for `watchkeeper migrate` to have been through it:
+    WATCHKEEPER_DATABASE_PATIENCE_S seconds, 60 unless set.
+    """
     port = port if share_port else usable_port(host, port)
     with _current_database(until_stdin_closes) as (engine, settings):
         if share_port or processes == 1:
@@ -74,7 +79,10 @@ def work(
     ] = None,
     until_stdin_closes: UntilStdinCloses = False,
 ) -> None:
-    """Run a worker: scoring, SLOs, drift, notifications. Several may run at once."""
+    """Run a worker: scoring, SLOs, drift, notifications. Several may run at once.
+
+    At its start it waits for the database, as `serve` does.
+    """
     if metrics_port is not None:
         metrics_port = usable_port("127.0.0.1", metrics_port, option="--metrics-port")
         start_http_server(metrics_port, addr="127.0.0.1")
@@ -131,8 +139,7 @@ def _current_database(until_stdin_closes: bool) -> Iterator[tuple[Engine, Settin
     if until_stdin_closes:
         threading.Thread(target=_stop_at_end_of_stdin, daemon=True).start()
     with connect_engine(settings, statement_timeout=STATEMENT_TIMEOUT) as engine:
-        require_reachable(engine)
-        require_current(engine)
+        wait_for_database(engine, patience=settings.database_patience)
         yield engine, settings
 
 

@@ -6,8 +6,8 @@ import typer
 
 from service.cli.open_database import open_database
 from service.domain.spelling import whole
-from service.flows.create_api_key import require_app
 from service.flows.forget_user import forget_user
+from service.store.known_apps import require_app
 from service.wiring import utc_now
 
 users = typer.Typer(help="What is stored of an app's users.", no_args_is_help=True)

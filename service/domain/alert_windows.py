@@ -168,57 +168,6 @@ def events_needed(ratio: float, confidence: float = 0.99) -> int:
     return math.floor(math.log(1 - confidence) / math.log(ratio)) + 1
 
 
-@dataclass(frozen=True, slots=True)
-class TierExpectation:
-    """What a tier will do. Times are the raw rule's; a thin stream takes until `events_needed`.
-
-    None is never.
-    """
-
-    tier: AlertTier
-    firing_ratio: float
-    detects_total_failure_after: timedelta | None
-    detects_doubling_after: timedelta | None
-    resets_after: timedelta | None
-    events_needed: int
-
-
-def expect(
-    tier: AlertTier,
-    objective: float,
-    usual_bad_ratio: float | None = None,
-    confidence: float = 0.99,
-) -> TierExpectation:
-    """What to expect of a reachable tier on an app with this usual bad ratio.
-
-    Without one it is taken to spend its budget exactly. Detection counts from the moment when every
-    call turns bad, or the bad ratio doubles; reset from the moment when a total failure ends and
-    calls are as good as usual again.
-    """
-    fires_at = tier.firing_ratio(objective)
-    if not reachable(tier, objective):
-        raise ValueError(f"{tier.key} cannot fire at an objective of {objective:g}")
-    usual = 1 - objective if usual_bad_ratio is None else usual_bad_ratio
-    return TierExpectation(
-        tier=tier,
-        firing_ratio=fires_at,
-        detects_total_failure_after=_time_to_reach(fires_at, tier.long, usual, 1.0),
-        detects_doubling_after=_time_to_reach(fires_at, tier.long, usual, min(1.0, 2 * usual)),
-        resets_after=_time_to_reach(fires_at, tier.short, 1.0, usual),
-        events_needed=events_needed(fires_at, confidence),
-    )
-
-
-def _time_to_reach(
-    ratio: float, window: timedelta, before: float, after: float
-) -> timedelta | None:
-    """When the ratio over a sliding window gets there, if calls change at once and stay so."""
-    if before == after:
-        return None
-    moved = (ratio - before) / (after - before)
-    return max(0.0, moved) * window if moved < 1 else None
-
-
 def spell_duration(duration: timedelta) -> str:
     """For sentences that people read.
 

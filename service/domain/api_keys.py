@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 PREFIX = "wk_"
-Scope = Literal["ingest", "read", "erase"]
-"""What a key may do: bring calls in, read what is stored, remove what is stored of a user."""
+Scope = Literal["ingest", "read", "erase", "correct"]
+"""What a key may do: bring calls in, read what is stored, remove what is stored of a user, say
+which minutes do not count."""
 _SHOWN_CHARACTERS = len(PREFIX) + 6
 
 

@@ -17,12 +17,15 @@ class SloPolicy:
     """When there is enough to judge by. Sources: one per line.
 
     confidence:          one-sided, for every bound; statistics contract, section 2.
+    certainty:           one-sided, that more than the budget is spent at all: by chance an app that
+                         keeps its budget looks so once in a million; see `judge_tier`.
     min_coverage:        least share of the expected time slices that were observed; ditto.
     max_backlog:         largest share of a window's samples that may await their score; ditto.
     watermark_allowance: the newest call may always be this old (batching, retries, roll-up).
     """
 
     confidence: float = 0.99
+    certainty: float = 0.999_999
     min_coverage: float = 0.9
     max_backlog: float = 0.1
     watermark_allowance: timedelta = timedelta(minutes=10)
@@ -109,11 +112,19 @@ def find_emptiness(short: WindowReading, length: timedelta) -> Unseen | None:
     return Unseen("too_few", f"nothing to judge by in the last {spell_duration(length)}")
 
 
-def find_starvation(
-    fires_at: float, effective_n: float, length: timedelta, policy: SloPolicy
-) -> Unseen | None:
-    """Fewer calls than the lower bound could ever exceed the threshold with."""
-    needed = events_needed(fires_at, policy.confidence) if fires_at < 1 else None
+def calls_needed(fires_at: float, budget: float, policy: SloPolicy) -> int | None:
+    """The fewest calls, all of them bad, that fire a tier; None where none do.
+
+    >>> calls_needed(0.144, budget=0.01, policy=STANDARD_POLICY)
+    3
+    """
+    if fires_at >= 1:
+        return None
+    return min(events_needed(fires_at, policy.confidence), events_needed(budget, policy.certainty))
+
+
+def find_starvation(needed: int | None, effective_n: float, length: timedelta) -> Unseen | None:
+    """Fewer calls than the tier could ever fire with."""
     if needed is not None and effective_n * ROUNDING >= needed:
         return None
     need = f"this tier needs {needed} to fire at all" if needed else "this tier can never fire"

@@ -67,7 +67,7 @@ class AlertSignal:
     """
 
     source: str
-    kind: Literal["slo", "drift"]
+    kind: Literal["slo", "drift", "blind"]
     app_id: int
     app: str
     environment: str

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from service.domain.attainment import Change, Held
 from service.domain.coverage import Coverage, Versions
-from service.domain.slos import Indicator
+from service.domain.indicators import Indicator
 from service.domain.spelling import percent, whole
 
 
@@ -18,13 +18,15 @@ def say_held(held: Held, coverage: Coverage, indicator: Indicator, versions: Ver
         return "The objective held: the whole interval reaches it."
     if held == "no":
         return "The objective did not hold: the whole interval lies below it."
-    more = "scored answers" if indicator.kind == "quality" else "calls"
-    return f"Cannot tell: the objective lies within the interval; only more {more} would narrow it."
+    return (
+        "Cannot tell: the objective lies within the interval; only more "
+        f"{indicator.counted}s would narrow it."
+    )
 
 
 def _nothing(coverage: Coverage, indicator: Indicator, versions: Versions) -> str:
-    if indicator.kind == "availability":
-        return "no call was counted in this week"
+    if not indicator.is_of_scores:
+        return f"no {indicator.counted} was counted in this week"
     who = _scorer(coverage, versions)
     why = f" ({_reasons(coverage)})" if coverage.total else ""
     return f"no answer was scored{who} in this week{why}"
@@ -55,7 +57,7 @@ def say_notes(
     indicator: Indicator, versions: Versions, week: Coverage, slo_window: Coverage
 ) -> Iterator[str]:
     """What a reader must know before trusting the figures."""
-    if indicator.kind == "quality":
+    if indicator.is_of_scores:
         yield from _say_version(indicator, versions)
     if week.awaiting_score:
         yield _say_awaiting(week.awaiting_score)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
 from scipy.special import betaincinv
@@ -82,6 +82,38 @@ class Tally:
         w, w2 = weight, weight * weight
         lost = (1, w, w2) if bad else (0, 0.0, 0.0)
         return cls(1, w, w2, w * value, w * value * value, *lost)
+
+    def of_mean(self) -> "Tally":
+        """The same calls, where not the failing ones are bad but the mean falls short of 1.
+
+        A call worth 0.7 is 0.3 bad. The bounds treat it as 0.3 of a call that failed: of all values
+        between 0 and 1 with one mean those that are 0 or 1 vary most (Hoeffding, JASA 58 (1963)),
+        so they are wider than they need be, never narrower.
+
+        >>> Tally.from_score(0.7, 1.0, bad=False).of_mean().bad_ratio
+        0.3
+        """
+        if not self.n:
+            return self
+        bad = min(1.0, max(0.0, round(1 - self.wx / self.w, 12)))
+        if not bad:
+            return replace(self, bad_n=0, bad_w=0.0, bad_w2=0.0)
+        bad_n = max(1, _ceil(self.n * bad))
+        return replace(self, bad_n=bad_n, bad_w=self.w * bad, bad_w2=self.w2 * bad)
+
+    def scaled(self, factor: float) -> "Tally":
+        """The same calls, each weighing so many times as much."""
+        squared = factor * factor
+        return Tally(
+            self.n,
+            self.w * factor,
+            self.w2 * squared,
+            self.wx * factor,
+            self.wx2 * factor,
+            self.bad_n,
+            self.bad_w * factor,
+            self.bad_w2 * squared,
+        )
 
     @classmethod
     def sum(cls, tallies: Iterable["Tally"]) -> "Tally":
@@ -168,27 +200,28 @@ def _ceil(count: float) -> int:
     return math.ceil(count * (1 - _SUM_TOLERANCE) - _SUM_TOLERANCE)
 
 
-def _fault(tally: Tally) -> str:
+def _fault(t: Tally) -> str:
     """What is impossible about these sums, or nothing."""
-    parts = ((tally.n, tally.w, tally.w2), (tally.bad_n, tally.bad_w, tally.bad_w2))
-    sums = (*parts[0], *parts[1], tally.wx, tally.wx2)
-    if not all(math.isfinite(s) for s in sums):
+    sums = (t.n, t.w, t.w2, t.wx, t.wx2, t.bad_n, t.bad_w, t.bad_w2)
+    if not math.isfinite(sum(map(abs, sums))):
         return "not finite"
-    if any(s < 0 for s in sums):
+    if min(sums) < 0:
         return "negative"
-    if tally.bad_n > tally.n or any(
-        bad > total * (1 + _SUM_TOLERANCE)
-        for bad, total in ((tally.bad_w, tally.w), (tally.bad_w2, tally.w2))
-    ):
+    more = 1 + _SUM_TOLERANCE
+    if t.bad_n > t.n or t.bad_w > t.w * more or t.bad_w2 > t.w2 * more:
         return "more bad than total"
-    if any((n > 0) != (w > 0) or (w > 0) != (w2 > 0) for n, w, w2 in parts):
+    if not _go_together(t.n, t.w, t.w2) or not _go_together(t.bad_n, t.bad_w, t.bad_w2):
         return "rows without weight or weight without rows"
-    if not tally.n and (tally.wx or tally.wx2):
+    if not t.n and (t.wx or t.wx2):
         return "values without rows"
     # Cauchy-Schwarz: the effective size can reach the number of rows, never exceed it.
-    if any(w * w > n * w2 * (1 + 1e-6) for n, w, w2 in parts):
+    if t.w * t.w > t.n * t.w2 * (1 + 1e-6) or t.bad_w * t.bad_w > t.bad_n * t.bad_w2 * (1 + 1e-6):
         return "squared weights too small"
     return ""
+
+
+def _go_together(n: int, w: float, w2: float) -> bool:
+    return (n > 0) == (w > 0) == (w2 > 0)
 
 
 Tally.ZERO = Tally()

@@ -1,11 +1,6 @@
-"""When calls were to be expected: what tells a gap, and silence, from a quiet hour.
-
-The usual traffic is that of a week earlier, which knows nights and weekends; for a stream that is
-younger than that, its own mean rate since its first call.
-"""
+"""How a window is cut into the slices that tell a gap from a quiet hour."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,7 +14,6 @@ where calls come at random (Poisson)."""
 LATENESS = timedelta(minutes=1)
 """How late counts may come in without being missed: apps post theirs every few seconds."""
 
-WEEK = timedelta(days=7)
 _MINUTE = timedelta(minutes=1)
 
 
@@ -59,42 +53,3 @@ def cut_window(length: timedelta, *, now: datetime) -> Slicing:
     slice_length = math.ceil(length / SLICES_PER_WINDOW / _MINUTE) * _MINUTE
     end = floor_minute(now) - LATENESS
     return Slicing(end, slice_length, math.floor((length - LATENESS) / slice_length))
-
-
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """What is known of a stream's calls: the first and the newest one, and their mean rate."""
-
-    first_at: datetime
-    newest_at: datetime
-    calls_per_s: float
-
-    def usual(self, start: datetime, length: timedelta, week_earlier: float) -> float:
-        """How many calls were to be expected in [start, start + length).
-
-        `week_earlier`: how many there were seven days before.
-        """
-        if start - WEEK >= self.first_at:
-            return week_earlier
-        if start < self.first_at:
-            return 0.0
-        return self.calls_per_s * length.total_seconds()
-
-
-def expect_slices(
-    slicing: Slicing, traffic: Traffic, week_earlier: Mapping[int, float]
-) -> frozenset[int]:
-    """The slices that should hold calls.
-
-    >>> at = datetime(2026, 11, 23, 12)
-    >>> busy = Traffic(first_at=at - timedelta(days=30), newest_at=at, calls_per_s=1.0)
-    >>> slicing = cut_window(timedelta(hours=1), now=at)
-    >>> sorted(expect_slices(slicing, busy, {0: 300, 1: 6, 2: 8}))
-    [0, 2]
-    """
-    return frozenset(
-        number
-        for number in range(slicing.count)
-        if traffic.usual(slicing.begin_of(number), slicing.length, week_earlier.get(number, 0.0))
-        >= CALLS_EXPECTED
-    )

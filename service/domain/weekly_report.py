@@ -12,9 +12,10 @@ from service.domain.attainment import Attainment, Change, Held, compare, judge_o
 from service.domain.burn_rate import Budget, budget
 from service.domain.coverage import Coverage, StretchCounts, Versions
 from service.domain.incidents import Incident
+from service.domain.indicators import Indicator
 from service.domain.iso_weeks import WEEK, IsoWeek, Stretch
 from service.domain.report_words import say_change, say_held, say_notes
-from service.domain.slos import Indicator, Slo
+from service.domain.slos import Slo
 
 
 @dataclass(frozen=True, slots=True)

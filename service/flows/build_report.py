@@ -104,7 +104,7 @@ def _report_slo(
     version = choose_version(in_force.evaluator_version, scored, is_over=stretch.length == WEEK)
     measured = replace(in_force, evaluator_version=version)
     before = stretch.shifted(-WEEK)
-    window = Stretch(stretch.ends_at - stored.slo.window, stretch.ends_at)
+    window = Stretch(stored.slo.budget_starts_at(stretch.ends_at), stretch.ends_at)
     counts = SloCounts(
         week=_count(connection, measured, stretch),
         week_before=_count(connection, measured, before),
@@ -112,7 +112,7 @@ def _report_slo(
         usage=read_usage(connection, stored.app_id, stretch, of=measured),
         usage_before=read_usage(connection, stored.app_id, before, of=measured),
     )
-    fed = list_fed_incidents(connection, stored.slo.alert_source, stretch)
+    fed = list_fed_incidents(connection, stored.slo.alert_sources, stretch)
     own = tuple(incident for incident in incidents if incident.id in fed)
     versions = Versions(version, in_force.evaluator_version)
     return report_slo(stored.slo, stored.display_name, versions, counts, own)

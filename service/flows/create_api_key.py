@@ -4,18 +4,13 @@ import secrets
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from service.domain.api_keys import ApiKey, Scope
-from service.errors import NotFoundError
 from service.store.api_keys import add_api_key
-from service.store.apps import App, find_app, list_apps
+from service.store.known_apps import require_app
 
 ONLY_INGEST: tuple[Scope, ...] = ("ingest",)
-
-
-class UnknownAppError(NotFoundError):
-    """There is no such app."""
 
 
 def create_api_key(
@@ -39,19 +34,3 @@ def create_api_key(
             now=now,
         )
     return key
-
-
-def require_app(connection: Connection, name: str) -> App:
-    """The app of that name.
-
-    Raises:
-        UnknownAppError: There is none; says which there are.
-    """
-    app = find_app(connection, name)
-    if app is None:
-        known = ", ".join(known.name for known in list_apps(connection)) or "none yet"
-        raise UnknownAppError(
-            f"There is no app '{name}'; declare it with: watchkeeper apply -f DIR. "
-            f"Known apps: {known}"
-        )
-    return app

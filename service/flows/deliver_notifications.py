@@ -8,8 +8,9 @@ from random import SystemRandom
 from typing import Literal
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
+from service.domain.incidents import IncidentEvent
 from service.domain.notifications import Message, delivered, delivery_failed, next_attempt
 from service.notify.contract import DeliveryError, Sender
 from service.store import notifications
@@ -105,8 +106,7 @@ def _record(
         return _record_failure(engine, claimed, error, now, chance())
     with engine.begin() as connection:
         if notifications.record_delivery(connection, claimed, now=now):
-            event = delivered(claimed.message, _name_of(claimed), at=now)
-            add_event(connection, claimed.incident_id, event)
+            _note(connection, claimed, delivered(claimed.message, _name_of(claimed), at=now))
     return "delivered"
 
 
@@ -134,10 +134,14 @@ def _record_failure(
             _log.warning("delivery_postponed", **facts, attempt=claimed.attempts)
             return "postponed"
         if notifications.give_up(connection, claimed, error=str(error), now=now):
-            event = delivery_failed(claimed.message, name, str(error), at=now)
-            add_event(connection, claimed.incident_id, event)
+            _note(connection, claimed, delivery_failed(claimed.message, name, str(error), at=now))
             _log.error("delivery_given_up", **facts, attempt=claimed.attempts)
         return "given_up"
+
+
+def _note(connection: Connection, claimed: ClaimedNotification, event: IncidentEvent) -> None:
+    if claimed.incident_id is not None:
+        add_event(connection, claimed.incident_id, event)
 
 
 def _name_of(claimed: ClaimedNotification) -> str:

@@ -2,9 +2,9 @@
 
 from sqlalchemy import Engine
 
-from service.flows.create_api_key import require_app
 from service.store.api_keys import StoredKey
 from service.store.api_keys import list_api_keys as list_stored
+from service.store.known_apps import require_app
 
 
 def list_api_keys(engine: Engine, app_name: str) -> list[StoredKey]:

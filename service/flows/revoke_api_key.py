@@ -6,9 +6,9 @@ from sqlalchemy import Engine
 
 from service.domain.api_keys import ApiKey
 from service.errors import NotFoundError
-from service.flows.create_api_key import require_app
 from service.store.api_keys import list_api_keys
 from service.store.api_keys import revoke_api_key as revoke_stored
+from service.store.known_apps import require_app
 
 
 class UnknownApiKeyError(NotFoundError):

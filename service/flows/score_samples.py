@@ -21,6 +21,7 @@ from service.store.samples import read_samples
 from service.store.scores import insert_scores
 from service.store.scoring_jobs import ScoringJob
 from service.store.sli_minutes import add_sli_counts
+from service.store.slo_evidence import add_evidence
 from service.store.tasks import StoredTask, find_task
 
 MAXIMUM_FAILURES = 5
@@ -64,6 +65,7 @@ def _score(engine: Engine, registry: Registry, job: ScoringJob, now: datetime) -
             raise LeaseLostError
         insert_scores(connection, job.app_id, new, now=now)
         add_sli_counts(connection, job.app_id, count_by_slice(new))
+        add_evidence(connection, job.app_id, new)
         for stream in _watched_streams(task, built, job):
             _count_drift(connection, stream, new)
     telemetry.scored_samples.inc(len(rows))

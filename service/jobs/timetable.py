@@ -17,9 +17,16 @@ from service.flows.evaluate_slos import evaluate_slos
 from service.flows.match_reported_scores import match_reported_scores
 from service.flows.match_signals import match_signals
 from service.flows.score_samples import score_samples
+from service.flows.send_heartbeat import SENT_EVERY, send_heartbeat
+from service.flows.show_slos import show_slos
 from service.flows.trim_storage import trim_storage
+from service.flows.watch_blindness import watch_blindness
+from service.flows.watch_budgets import watch_budgets
+from service.flows.watch_slow_leaks import watch_slow_leaks
 from service.notify.contract import Sender
+from service.notify.heartbeat import post_heartbeat
 from service.settings import Settings
+from service.slo_metrics import slo_gauges
 from service.store import locks, scoring_jobs
 
 _log = structlog.get_logger()
@@ -73,8 +80,27 @@ def _evaluate(bench: Bench) -> None:
     evaluate_slos(bench.engine, bench.registry, now=bench.clock())
 
 
+def _watch(bench: Bench) -> None:
+    watch_budgets(bench.engine, now=bench.clock())
+    watch_blindness(bench.engine, patience=bench.settings.blindness_patience, now=bench.clock())
+
+
+def _show(bench: Bench) -> None:
+    show_slos(bench.engine, slo_gauges, now=bench.clock())
+
+
+def _beat(bench: Bench) -> None:
+    secret = bench.settings.heartbeat_url
+    url = None if secret is None else secret.get_secret_value()
+    send_heartbeat(bench.engine, post_heartbeat, url=url, clock=bench.clock)
+
+
 def _detect(bench: Bench) -> None:
     detect_drift(bench.engine, bench.registry, bench.settings, now=bench.clock())
+
+
+def _watch_leaks(bench: Bench) -> None:
+    watch_slow_leaks(bench.engine, bench.registry, bench.settings, now=bench.clock())
 
 
 def _deliver(bench: Bench) -> None:
@@ -114,10 +140,17 @@ TIMETABLE: tuple[Job, ...] = (
     # measures, so that each one's metrics are true.
     Job("measure_backlog", timedelta(seconds=15), exclusive=False, run=_measure),
     Job("deliver_notifications", timedelta(seconds=2), exclusive=False, run=_deliver),
-    # A page's detection time is minutes (the shortest window is 5): this adds little to it.
-    Job("evaluate_slos", timedelta(seconds=15), exclusive=True, run=_evaluate),
+    # From a sample to the stored state of its alert are to pass ten seconds at most.
+    Job("evaluate_slos", timedelta(seconds=5), exclusive=True, run=_evaluate),
+    # Beside the evaluation, not at its end: one that fails or hangs is what it looks for, too.
+    Job("watch_slos", timedelta(seconds=15), exclusive=True, run=_watch),
+    # Every worker shows all SLOs, whoever evaluated them.
+    Job("show_slos", timedelta(seconds=15), exclusive=False, run=_show),
+    Job("send_heartbeat", SENT_EVERY, exclusive=False, run=_beat),
     # Drift is judged by the hour; a minute is soon enough.
     Job("detect_drift", timedelta(minutes=1), exclusive=True, run=_detect),
+    # By the hour as well; until one is complete this only looks whether an SLO is new.
+    Job("watch_slow_leaks", timedelta(minutes=1), exclusive=True, run=_watch_leaks),
     Job("match_signals", timedelta(seconds=15), exclusive=True, run=_match),
     Job("match_reported_scores", timedelta(seconds=15), exclusive=True, run=_match_scores),
     Job("close_sessions", timedelta(minutes=1), exclusive=True, run=_close),

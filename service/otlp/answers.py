@@ -35,11 +35,14 @@ def _spell(pointer: str) -> str:
 
 
 def write_traces_answer(encoding: Encoding, rejected: int, message: str) -> bytes:
-    """An `ExportTraceServiceResponse`; without rejections its partial success is not set."""
+    """An `ExportTraceServiceResponse`; its partial success is set where there is something to say.
+
+    A message without rejections is a warning, as the protocol has it.
+    """
     if encoding == JSON:
         return _partial_success("rejectedSpans", rejected, message)
     answer = ExportTraceServiceResponse()
-    if rejected:
+    if rejected or message:
         answer.partial_success.rejected_spans = rejected
         answer.partial_success.error_message = message
     return bytes(answer.SerializeToString())
@@ -50,7 +53,7 @@ def write_logs_answer(encoding: Encoding, rejected: int, message: str) -> bytes:
     if encoding == JSON:
         return _partial_success("rejectedLogRecords", rejected, message)
     answer = ExportLogsServiceResponse()
-    if rejected:
+    if rejected or message:
         answer.partial_success.rejected_log_records = rejected
         answer.partial_success.error_message = message
     return bytes(answer.SerializeToString())
@@ -59,7 +62,7 @@ def write_logs_answer(encoding: Encoding, rejected: int, message: str) -> bytes:
 def _partial_success(name: str, rejected: int, message: str) -> bytes:
     # A 64-bit integer is a text in the JSON of protocol buffers.
     partial = {"partialSuccess": {name: str(rejected), "errorMessage": message}}
-    return json.dumps(partial if rejected else {}).encode()
+    return json.dumps(partial if rejected or message else {}).encode()
 
 
 def write_status(encoding: Encoding, http_status: int, message: str) -> bytes:

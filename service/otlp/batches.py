@@ -36,6 +36,7 @@ class ReadExport:
 
     batch: Batch
     ignored: int
+    warning: str = ""
 
 
 def batch_id_of(body: bytes, app_id: int) -> UUID:

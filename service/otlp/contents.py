@@ -26,11 +26,15 @@ from service.otlp.messages import (
     spell_tool_call,
     text_of_content,
 )
-from service.otlp.spans import Attributes, Span
+from service.otlp.spans import Attributes, Span, SpanEvent
 from service.otlp.values import cleaned
 
 DETAILS = "gen_ai.client.inference.operation.details"
 _ROLES = {f"gen_ai.{role}.message": role for role in ("system", "user", "assistant", "tool")}
+TEXT_EVENTS = frozenset(
+    (DETAILS, *_ROLES, "gen_ai.choice", "gen_ai.content.prompt", "gen_ai.content.completion")
+)
+"""Events that can hold the texts of a call."""
 _INDEXED = re.compile(r"(\d{1,6})\.(.+)")
 _PART = re.compile(r"(?:message\.)?contents\.(\d{1,6})\.message_content\.text")
 _CALL = re.compile(
@@ -60,6 +64,13 @@ def read_content(span: Span) -> Content:
         if render_prompt(asked) and render_response(answered):
             break
     return Content(render_prompt(asked), render_response(answered), find_finish_reason(answered))
+
+
+def has_texts(event: SpanEvent) -> bool:
+    """Whether what has come beside its span says what a model was asked or answered."""
+    alone = Span(b"", b"", "", 0, "", 0, 0, 0, "", attributes={}, resource={}, events=(event,))
+    content = read_content(alone)
+    return content.prompt is not None or content.response is not None
 
 
 def is_content(name: str) -> bool:

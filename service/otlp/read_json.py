@@ -93,6 +93,11 @@ def read_attributes(holder: Any) -> dict[str, Any]:
     return read
 
 
+def read_value(value: Any) -> Any:
+    """What an `AnyValue` holds; None where it is none."""
+    return _value(value, 0)
+
+
 def _value(value: Any, depth: int) -> Any:
     if not isinstance(value, dict) or depth > DEEPEST:
         return None

@@ -113,6 +113,11 @@ def read_attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
     return {cleaned(pair.key): _value(pair.value, 0) for pair in pairs}
 
 
+def read_value(value: AnyValue) -> Any:
+    """What it holds; None for nothing, bytes and what no JSON could hold."""
+    return _value(value, 0)
+
+
 def _value(value: AnyValue, depth: int) -> Any:
     kind = value.WhichOneof("value")
     if kind is None or depth > DEEPEST:

@@ -33,6 +33,10 @@ class BatchRefusedError(ServerRefusedError):
     """The server refused a batch as a whole, and stored nothing of it."""
 
 
+class PartlyRejectedError(WatchkeeperError):
+    """The server took some of the calls, and rejected others."""
+
+
 def unknown_name(what: str, name: str, known: list[str]) -> str:
     """A sentence for a name that is not there: the closest match, and the names that are.
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from service.replay.errors import PartlyRejectedError
+
 _COUNTS = ("accepted", "duplicate", "rejected", "counts_accepted", "counts_rejected")
 _NUMBER = re.compile(r"\d+(?:[.:, ]\d+)*(?: days?)?")
 REASONS_KEPT = 50
@@ -47,6 +49,13 @@ class Tally:
             known = rejections.get(kind, Reason(0, words))
             rejections[kind] = Reason(known.count + 1, known.words)
         return Tally(**sums, rejections=rejections)
+
+    def require_all_taken(self) -> None:
+        """Raise PartlyRejectedError where the server rejected a call or a count."""
+        rejected = {"calls": self.rejected, "call counts": self.counts_rejected}
+        told = " and ".join(f"{count:,} {what}" for what, count in rejected.items() if count)
+        if told:
+            raise PartlyRejectedError(f"The server rejected {told}; the rest is stored")
 
     def to_json(self) -> dict[str, Any]:
         """For the journal."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from service.domain.indicators import Member
 from service.specs.declarations import (
     AppSpec,
     ChannelSpec,
@@ -12,8 +13,10 @@ from service.specs.declarations import (
     SloSpec,
     TaskSpec,
 )
-from service.specs.problems import Document, Path, Problem, list_allowed
-from service.specs.read_slos import GOOD
+from service.specs.documents import Document
+from service.specs.measures import Measure
+from service.specs.problems import Path, Problem, list_allowed
+from service.specs.references import Placed
 
 Spec = AppSpec | TaskSpec | ChannelSpec | SloSpec
 
@@ -24,21 +27,60 @@ the task's spec), and what is allowed."""
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A specification and the document that it stands in."""
+    """A specification and the document that it stands in; of an SLO, the metric it counts."""
 
     document: Document
     spec: Spec
+    source: Placed[Measure] | None = None
 
 
-def presume(broken: Iterable[Document], known: Known) -> Known:
-    """The names of documents that hold faults: a reference to them is no further fault."""
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What may be referred to: declared, known, or in a document with faults.
+
+    slos: by (app, name), whether it is a composite.
+    """
+
+    apps: frozenset[str]
+    channels: frozenset[str]
+    evaluators: Mapping[tuple[str, str], frozenset[str]]
+    slos: Mapping[tuple[str, str], bool]
+
+
+def collect_names(declared: Iterable[Declared], broken: Iterable[Document], known: Known) -> Names:
+    """The names of all of these. A reference to what is faulty itself is no further fault."""
+    specs = [each.spec for each in declared]
+    presumed = _presume(broken, known)
+    # A task that is declared again replaces the known one, evaluators and all.
+    evaluators = {
+        (spec.app, spec.name): frozenset(evaluator.name for evaluator in spec.evaluators)
+        for spec in specs
+        if isinstance(spec, TaskSpec)
+    }
+    slos = {
+        (spec.slo.app, spec.slo.name): spec.slo.indicator.kind == "composite"
+        for spec in specs
+        if isinstance(spec, SloSpec)
+    }
+    return Names(
+        presumed.apps | {spec.name for spec in specs if isinstance(spec, AppSpec)},
+        presumed.channels | {spec.name for spec in specs if isinstance(spec, ChannelSpec)},
+        {**presumed.evaluators, **evaluators},
+        {**presumed.slos, **slos},
+    )
+
+
+def _presume(broken: Iterable[Document], known: Known) -> Names:
     apps, channels, evaluators = set(known.apps), set(known.channels), dict(known.evaluators)
+    slos = {key: slo.indicator.kind == "composite" for key, slo in known.slos.items()}
     for document in broken:
         match document.content:
             case {"kind": "App", "metadata": {"name": str(name)}}:
                 apps.add(name)
             case {"kind": "Channel", "metadata": {"name": str(name)}}:
                 channels.add(name)
+            case {"kind": "SLO", "metadata": {"name": str(name)}, "spec": {"service": str(app)}}:
+                slos[app, name] = False
             case {
                 "kind": "Task",
                 "metadata": {"name": str(name)},
@@ -49,16 +91,15 @@ def presume(broken: Iterable[Document], known: Known) -> Known:
                 evaluators[app, name] = frozenset(
                     str(choice.get("name")) for choice in chosen if isinstance(choice, Mapping)
                 )
-    return Known(frozenset(apps), frozenset(channels), evaluators)
+    return Names(frozenset(apps), frozenset(channels), evaluators, slos)
 
 
 def check_together(
-    declared: Iterable[Declared], known: Known, check_evaluator: CheckEvaluator | None
+    declared: Iterable[Declared], names: Names, check_evaluator: CheckEvaluator | None
 ) -> Iterator[Problem]:
     """Faults between documents, and between them and what is known already."""
     declared = list(declared)
     yield from _find_duplicates(declared)
-    names = _Names.of(declared, known)
     for each in declared:
         document, spec = each.document, each.spec
         match spec:
@@ -70,37 +111,16 @@ def check_together(
                 yield from _need(document, ("spec", "app"), "app", spec.app, names.apps)
                 yield from _check_task(document, spec, check_evaluator)
             case SloSpec():
-                yield from _check_slo(document, spec, names)
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    apps: frozenset[str]
-    channels: frozenset[str]
-    evaluators: Mapping[tuple[str, str], frozenset[str]]
-
-    @classmethod
-    def of(cls, declared: Iterable[Declared], known: Known) -> "_Names":
-        specs = [each.spec for each in declared]
-        # A task that is declared again replaces the known one, evaluators and all.
-        evaluators = {
-            (spec.app, spec.name): frozenset(evaluator.name for evaluator in spec.evaluators)
-            for spec in specs
-            if isinstance(spec, TaskSpec)
-        }
-        return cls(
-            known.apps | {spec.name for spec in specs if isinstance(spec, AppSpec)},
-            known.channels | {spec.name for spec in specs if isinstance(spec, ChannelSpec)},
-            {**known.evaluators, **evaluators},
-        )
+                yield from _check_slo(each, spec, names)
 
 
 def _need(
-    document: Document, path: Path, kind: str, name: str, names: Iterable[str]
+    document: Document, path: Path, kind: str, name: str, names: Iterable[str], advice: str = ""
 ) -> Iterator[Problem]:
     names = sorted(names)
     if name not in names:
-        yield document.problem(path, list_allowed(names, name), f"no {kind} named {name!r}")
+        allowed = list_allowed(names, name) + advice
+        yield document.problem(path, allowed, f"no {kind} named {name!r}")
 
 
 def _identity(spec: Spec) -> tuple[str, ...]:
@@ -150,16 +170,38 @@ def _check_task(
             yield document.problem(path, allowed)
 
 
-def _check_slo(document: Document, spec: SloSpec, names: _Names) -> Iterator[Problem]:
+_ADVICE = "; an app is declared by a document of kind App, with its team"
+
+
+def _check_slo(each: Declared, spec: SloSpec, names: Names) -> Iterator[Problem]:
     app, indicator = spec.slo.app, spec.slo.indicator
-    faults = list(_need(document, ("spec", "service"), "app", app, names.apps))
-    if faults:
-        yield from faults
+    faults = list(_need(each.document, ("spec", "service"), "app", app, names.apps, advice=_ADVICE))
+    yield from faults
+    source = each.source
+    if faults or source is None:
         return
+    if indicator.members:
+        yield from _check_members(source, app, spec.slo.name, indicator.members, names)
+        return
+    document = source.document
     tasks = [task for owner, task in names.evaluators if owner == app]
-    faults = list(_need(document, (*GOOD, "task"), f"task of {app}", indicator.task, tasks))
+    faults = list(_need(document, source.below("task"), f"task of {app}", indicator.task, tasks))
     yield from faults
     if not faults and indicator.evaluator is not None:
         evaluators = names.evaluators[app, indicator.task]
         what = f"evaluator of task {indicator.task}"
-        yield from _need(document, (*GOOD, "evaluator"), what, indicator.evaluator, evaluators)
+        field = "evaluator" if source.body.evaluator is not None else "contract"
+        path = source.below(field)
+        yield from _need(document, path, what, indicator.evaluator, evaluators)
+
+
+def _check_members(
+    source: Placed[Measure], app: str, name: str, members: Iterable[Member], names: Names
+) -> Iterator[Problem]:
+    known = [slo for owner, slo in names.slos if owner == app and slo != name]
+    for index, member in enumerate(members):
+        path = source.below("members", index, "slo")
+        yield from _need(source.document, path, f"other SLO of {app}", member.slo, known)
+        if member.slo in known and names.slos[app, member.slo]:
+            allowed = "allowed: an SLO that is no composite itself; name its parts"
+            yield source.document.problem(path, allowed)

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from service.domain.slos import Slo
+from service.specs.problems import Assumption
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +83,23 @@ class SloSpec:
 
 @dataclass(frozen=True, slots=True)
 class Declarations:
-    """Everything that a set of documents declares, in their order."""
+    """Everything that a set of documents declares, in their order; what was assumed of them."""
 
     apps: tuple[AppSpec, ...] = ()
     tasks: tuple[TaskSpec, ...] = ()
     channels: tuple[ChannelSpec, ...] = ()
     slos: tuple[SloSpec, ...] = ()
+    warnings: tuple[Assumption, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the database already holds, so that documents may refer to it.
 
-    `evaluators`: the evaluators of each task, by (app, task).
+    `evaluators`: the evaluators of each task, by (app, task). `slos`: by (app, name).
     """
 
     apps: frozenset[str] = frozenset()
     channels: frozenset[str] = frozenset()
     evaluators: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    slos: Mapping[tuple[str, str], Slo] = field(default_factory=dict)

@@ -1,16 +1,14 @@
-"""What is wrong with a declaration, and where: one error names all of it."""
+"""What is wrong with declarations or was assumed of them, and where: one error names all of it."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from service.errors import InvalidInputError
 
 Path = tuple[str | int, ...]
 
 _SHOWN_CHARACTERS = 80
-_SECRET_FIELDS = frozenset({"url", "secret"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +17,38 @@ class Problem:
 
     file: str
     document: int
+    line: int
     path: str
     found: str
     allowed: str
 
     def __str__(self) -> str:
-        place = f"{self.file}, document {self.document}"
-        at = f"{place}, {self.path}" if self.path else place
-        return f"{at}: found {self.found}; {self.allowed}"
+        return f"{_spell_place(self)}: found {self.found}; {self.allowed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """A warning: what was found, and what was assumed of it. Nothing needs to be done."""
+
+    file: str
+    document: int
+    line: int
+    path: str
+    found: str
+    assumed: str
+
+    def __str__(self) -> str:
+        return f"{_spell_place(self)}: found {self.found}; {self.assumed}"
+
+    def as_problem(self) -> Problem:
+        """The same as a fault, where nothing may be assumed."""
+        told = f"a warning, and so a fault where warnings are: {self.assumed}"
+        return Problem(self.file, self.document, self.line, self.path, self.found, told)
+
+
+def _spell_place(finding: Problem | Assumption) -> str:
+    place = f"{finding.file}:{finding.line}, document {finding.document}"
+    return f"{place}, {finding.path}" if finding.path else place
 
 
 class InvalidDeclarationError(InvalidInputError):
@@ -37,32 +59,6 @@ class InvalidDeclarationError(InvalidInputError):
         lines = "\n".join(f"- {problem}" for problem in problems)
         super().__init__(f"{count} in the declarations, nothing was applied:\n{lines}")
         self.problems = tuple(problems)
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A YAML document. `raw` is as written, and what messages quote: `${VAR}` stays what it is."""
-
-    file: str
-    number: int
-    raw: Any
-    content: Any
-
-    def problem(self, path: Path, allowed: str, found: str | None = None) -> Problem:
-        """A fault at this path; what is found there is looked up unless said."""
-        shown = self._found_at(path) if found is None else found
-        return Problem(self.file, self.number, spell_path(path), shown, allowed)
-
-    def _found_at(self, path: Path) -> str:
-        value = self.raw
-        for part in path:
-            try:
-                value = value[part]
-            except (KeyError, IndexError, TypeError):
-                return "nothing"
-        if _SECRET_FIELDS & set(path):
-            return "a value that is not shown here"
-        return show(value)
 
 
 def spell_path(path: Path) -> str:
@@ -87,11 +83,19 @@ def show(value: object) -> str:
             return str(value).lower()
         case str():
             text = repr(value)
+        case int() if value.bit_length() > _SHOWN_CHARACTERS * 4:
+            # Python refuses to spell some of them.
+            text = f"a number of {value.bit_length()} bits"
         case int() | float():
             text = f"the number {value}"
         case _:
             text = f"{value} (YAML reads it as a {type(value).__name__})"
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."
+
+
+def is_near(name: object, names: Iterable[str]) -> bool:
+    """Whether it is probably one of these names, misspelt."""
+    return bool(difflib.get_close_matches(str(name), list(names), n=1))
 
 
 def list_allowed(names: Iterable[str], wrong: object = None) -> str:

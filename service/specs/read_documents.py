@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
-from service.specs.problems import Document, Path, Problem, show
+from service.specs.documents import Document
+from service.specs.problems import Path, Problem, show
+from service.specs.strict_yaml import describe, load_all
 
 _DEEPEST = 40
 # Aliases of aliases can grow a page into billions of values.
@@ -17,71 +20,81 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """A key that is given twice is an error; YAML would silently take the last."""
+@dataclass(frozen=True, slots=True)
+class ReadFiles:
+    """What was read. `is_torn`: a file is no YAML, so nobody knows what else it would declare."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key is not None and key != "<<" and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+    documents: tuple[Document, ...]
+    broken: tuple[Document, ...]
+    problems: tuple[Problem, ...]
+    is_torn: bool
 
 
-def read_documents(
-    files: Iterable[tuple[str, str]], environment: Mapping[str, str]
-) -> tuple[list[Document], list[Problem]]:
+def read_documents(files: Iterable[tuple[str, str]], environment: Mapping[str, str]) -> ReadFiles:
     """Every document of (file name, text), and what could not be read. Empty ones are left out."""
     documents: list[Document] = []
+    broken: list[Document] = []
     problems: list[Problem] = []
+    is_torn = False
     for file, text in files:
         number = 0
         try:
-            for number, raw in enumerate(_load_all(text), start=1):
-                if raw is not None:
-                    filling = _Filling(Document(file, number, raw, None), environment)
-                    content = filling.fill(raw, ())
+            for number, (node, raw) in enumerate(load_all(text), start=1):
+                values = 0
+                for document in _split(Document(file, number, raw, None, node)):
+                    filling = _Filling(document, environment, values)
+                    filled = replace(document, content=filling.fill(document.raw, ()))
+                    (broken if filling.problems else documents).append(filled)
                     problems += filling.problems
-                    documents.append(Document(file, number, raw, content))
+                    if (values := filling.values) > _MOST_VALUES:
+                        break
         except yaml.YAMLError as error:
-            problems.append(Problem(file, number + 1, "", _describe(error), "allowed: valid YAML"))
-        except (RecursionError, ValueError) as error:
-            # ValueError: a timestamp like 2026-99-99.
-            reason = "values in values without end" if isinstance(error, RecursionError) else error
-            problems.append(Problem(file, number + 1, "", str(reason), "allowed: valid YAML"))
-    return documents, problems
+            is_torn = True
+            what, line = describe(error, text)
+            problems.append(Problem(file, number + 1, line, "", what, "allowed: valid YAML"))
+        except RecursionError:
+            is_torn = True
+            what = "values in values without end"
+            problems.append(Problem(file, number + 1, 1, "", what, "allowed: valid YAML"))
+    return ReadFiles(tuple(documents), tuple(broken), tuple(problems), is_torn)
 
 
-def _load_all(text: str) -> Iterator[Any]:
-    return yaml.load_all(text, Loader=_StrictLoader)
+def _split(document: Document) -> Iterator[Document]:
+    """A list of documents is as many documents, as OpenSLO's own tools read it."""
+    items, node = document.raw, document.node
+    if not isinstance(items, list) or not isinstance(node, yaml.SequenceNode) or not items:
+        if items is not None:
+            yield document
+        return
+    for index, (item, below) in enumerate(zip(items, node.value, strict=True)):
+        yield replace(document, raw=item, node=below, inside=(index,))
 
 
-def _describe(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    what = getattr(error, "problem", None) or " ".join(str(error).split())
-    return f"{what} (line {mark.line + 1}, column {mark.column + 1})" if mark else str(what)
+def escape_variables(text: str) -> str:
+    """The text as it has to stand in a document, so that it is read as it is.
+
+    >>> escape_variables("${HOME}")
+    '$${HOME}'
+    """
+    return re.sub(r"\$\{[^}]*\}", lambda match: f"${match[0]}", text)
 
 
 class _Filling:
     """Fills in one document; what it cannot fill in, it notes and leaves."""
 
-    def __init__(self, document: Document, environment: Mapping[str, str]) -> None:
+    def __init__(self, document: Document, environment: Mapping[str, str], values: int) -> None:
         self._document = document
         self._environment = environment
-        self._values = 0
+        self.values = values
         self.problems: list[Problem] = []
 
     def fill(self, value: Any, path: Path) -> Any:
-        self._values += 1
-        if len(path) > _DEEPEST or self._values > _MOST_VALUES:
-            if self._values <= _MOST_VALUES + 1:
+        self.values += 1
+        if len(path) > _DEEPEST or self.values > _MOST_VALUES:
+            if self.values <= _MOST_VALUES + 1:
                 limits = f"allowed: {_DEEPEST} levels, {_MOST_VALUES} values"
                 self._note(path, limits, "too much")
-                self._values = _MOST_VALUES + 1
+                self.values = _MOST_VALUES + 1
             return None
         if isinstance(value, str):
             return self._fill_text(value, path)

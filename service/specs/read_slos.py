@@ -1,136 +1,228 @@
-"""SLO documents to SLOs: the two sides of the ratio agree, and every tier can fire."""
+"""SLO documents to SLOs: one for each objective, and one of all where each has its own indicator.
 
-from collections.abc import Iterable
-from typing import Any
+Source of what several objectives mean: the OpenSLO specification, v1, "Composite SLO".
+"""
 
-import yaml
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
-from service.domain.alert_windows import (
-    MAX_BURN_SHARE,
-    AlertTier,
-    Catalogue,
-    max_burn,
-    standard_catalogue,
-)
-from service.domain.slos import Indicator, IndicatorKind, InvalidSloError, Slo, find_infeasibility
+from service.domain.alert_windows import Catalogue, standard_catalogue
+from service.domain.budget_windows import Calendar
+from service.domain.indicators import Indicator, Member
+from service.domain.slos import Consequence, InvalidSloError, Slo
+from service.specs.cross_checks import Declared
 from service.specs.declarations import SloSpec
-from service.specs.durations import parse_duration, write_duration
-from service.specs.problems import Document, Path, Problem
-from service.specs.shapes import Measure, ObjectiveBody, SloBody, SloDocument
+from service.specs.documents import Document, Findings
+from service.specs.openslo_shapes import (
+    IndicatorBody,
+    ObjectiveBody,
+    SloBody,
+    SloDocument,
+)
+from service.specs.problems import Path
+from service.specs.propose_tiers import POLICIES, refuse_unreachable
+from service.specs.read_indicators import ReadIndicator, read_indicator
+from service.specs.read_policy import DISPLAY_NAME, read_policy
+from service.specs.read_tiers import read_tiers
+from service.specs.read_windows import read_budgeting, read_window
+from service.specs.references import Objects, Placed
 
-METRIC: Path = ("spec", "indicator", "spec", "ratioMetric")
-GOOD: Path = (*METRIC, "good", "metricSource", "spec")
-TOTAL: Path = (*METRIC, "total", "metricSource", "spec")
-POLICIES: Path = ("spec", "alertPolicies")
-
-
-def read_slo(document: Document, shape: SloDocument) -> SloSpec | list[Problem]:
-    """The SLO, or everything that keeps it from being one."""
-    body = shape.spec
-    metric = body.indicator.spec.ratio_metric
-    good, total = metric.good.metric_source.spec, metric.total.metric_source.spec
-    problems = list(_compare(document, good, total))
-    window = parse_duration(body.time_window[0].duration)
-    objective = _objective(body.objectives[0])
-    tiers = _own_tiers(body) or standard_catalogue(window)
-    if problems:
-        return problems
-    name = shape.metadata.name
-    kind: IndicatorKind = "quality" if good.evaluator else "availability"
-    try:
-        indicator = Indicator(kind, good.task, good.environment, good.evaluator)
-        slo = Slo(name, body.service, indicator, objective, window, tiers)
-    except InvalidSloError as error:
-        return [document.problem(("spec",), str(error), "an SLO that cannot be")]
-    if infeasible := _find_unreachable(document, slo):
-        return [infeasible]
-    return SloSpec(slo, shape.metadata.display_name or name)
+_LONGEST_NAME = 63
+_LONGEST_TITLE = 200
 
 
-def _objective(body: ObjectiveBody) -> float:
-    if body.target is not None:
-        return body.target
-    assert body.target_percent is not None  # noqa: S101 - the shape has exactly one of them
-    # 99.9 / 100 is 0.9990000000000001.
-    return round(body.target_percent / 100, 12)
+def read_slos(
+    document: Document,
+    shape: SloDocument,
+    objects: Objects,
+    channels: frozenset[str],
+    findings: Findings,
+) -> list[Declared]:
+    """The SLOs of a document; none: it has faults, which are noted."""
+    body, before = shape.spec, len(findings.problems)
+    window = read_window(document, body, findings)
+    policy = read_policy(document, shape, findings)
+    length = window[0] if window else timedelta(days=28)
+    own = read_tiers(document, body.alert_policies, length, objects, channels, findings)
+    title = shape.metadata.annotations.get(DISPLAY_NAME) or shape.metadata.display_name
+    reader = _Reader(document, shape, title or shape.metadata.name, objects, findings)
+    indicators = list(reader.read_indicators())
+    complete = [each for each in indicators if each is not None]
+    if window is None or policy is None or own is None or len(complete) < len(indicators):
+        return []
+    frame = _Frame(*window, own.tiers or standard_catalogue(length), policy)
+    found = reader.build(complete, frame) if len(findings.problems) == before else []
+    if found and len(findings.problems) == before:
+        # All have the same tiers: what can fire for the lowest can fire for the others.
+        lowest = min((each.spec.slo for each in found), key=lambda slo: slo.objective)
+        refuse_unreachable(document, lowest, findings)
+    return list(found) if len(findings.problems) == before else []
 
 
-def _compare(document: Document, good: Measure, total: Measure) -> Iterable[Problem]:
-    for side, path in ((good, GOOD), (total, TOTAL)):
-        if side.evaluator is not None and side.outcome is not None:
-            allowed = "allowed: evaluator (quality) or outcome (availability), not both"
-            yield document.problem((*path, "outcome"), allowed)
-    if good.evaluator is None and good.outcome is None:
-        allowed = "allowed: evaluator and verdict: pass (quality), or outcome: ok (availability)"
-        yield document.problem(GOOD, allowed, "neither evaluator nor outcome")
-    if (good.evaluator is None) != (good.verdict is None):
-        yield document.problem((*GOOD, "verdict"), "evaluator and verdict: pass go together")
-    for field in ("verdict", "outcome"):
-        if getattr(total, field) is not None:
-            yield document.problem((*TOTAL, field), f"total counts all of them; drop {field}")
-    for field in ("task", "environment", "evaluator"):
-        if getattr(total, field) != getattr(good, field):
-            same = getattr(good, field)
-            allowed = f"allowed: the same as on good, {same!r}" if same else f"drop {field}"
-            yield document.problem((*TOTAL, field), allowed)
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What all SLOs of a document have in common."""
+
+    window: timedelta
+    calendar: Calendar | None
+    tiers: Catalogue
+    policy: tuple[Consequence, ...]
 
 
-def _own_tiers(body: SloBody) -> Catalogue:
-    window = parse_duration(body.time_window[0].duration)
-    conditions = (item.spec for policy in body.alert_policies for item in policy.spec.conditions)
-    return tuple(
-        AlertTier.of(
-            spec.severity,
-            parse_duration(spec.condition.lookback_window),
-            spec.condition.threshold,
-            window,
+@dataclass(frozen=True, slots=True)
+class _Slo(Declared):
+    """A declared SLO, known as one."""
+
+    spec: SloSpec
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    document: Document
+    shape: SloDocument
+    title: str
+    objects: Objects
+    findings: Findings
+
+    @property
+    def body(self) -> SloBody:
+        return self.shape.spec
+
+    def refuse(self, path: Path, allowed: str, found: str | None = None) -> None:
+        self.findings.refuse(self.document, path, allowed, found)
+
+    def objective(self, index: int) -> Placed[ObjectiveBody]:
+        path = ("spec", "objectives", index)
+        return Placed(self.document, path, self.body.objectives[index])
+
+    @property
+    def is_of_parts(self) -> bool:
+        """Whether each objective has an indicator of its own."""
+        return any(
+            each.indicator is not None or each.indicator_ref is not None
+            for each in self.body.objectives
         )
-        for spec in conditions
-    )
 
+    def read_indicators(self) -> Iterator[ReadIndicator | None]:
+        """One for each objective."""
+        is_shared = self.body.indicator is not None or self.body.indicator_ref is not None
+        if is_shared and self.is_of_parts:
+            told = "allowed: an indicator here, or one in each of the objectives, not both"
+            self.refuse(("spec", "indicator"), told, "an indicator here and in objectives")
+        elif self.body.indicator is not None and self.body.indicator_ref is not None:
+            told = "allowed: one of indicator and indicatorRef, not both"
+            self.refuse(("spec", "indicatorRef"), told)
+        elif not is_shared and not self.is_of_parts:
+            self.refuse(("spec", "indicator"), "this field is required, or indicatorRef")
+        else:
+            for index in range(len(self.body.objectives)):
+                yield self._read_indicator(index)
 
-def _find_unreachable(document: Document, slo: Slo) -> Problem | None:
-    found = find_infeasibility(slo)
-    if found is None:
-        return None
-    limit = max_burn(slo.objective)
-    tiers = ", ".join(
-        f"{tier.severity} at {tier.factor:g} over {write_duration(tier.long)}"
-        for tier in found.unreachable
-    )
-    what = f"tiers that cannot fire ({tiers}): at a target of {slo.objective:g}"
-    shown = f"{what} a total failure burns {limit:.4g} times the sustainable rate, no more"
-    if not found.proposed:
-        return document.problem(POLICIES, _advise_without_proposal(limit), shown)
-    advice = "this catalogue works; put it under spec:\n" + write_catalogue(found.proposed)
-    return document.problem(POLICIES, advice, shown)
+    def _read_indicator(self, index: int) -> ReadIndicator | None:
+        objective = self.objective(index)
+        here: Path = objective.path if self.is_of_parts else ("spec",)
+        holder = objective.body if self.is_of_parts else self.body
+        if holder.indicator is not None:
+            path = (*here, "indicator", "spec")
+            placed = Placed(self.document, path, holder.indicator.spec)
+            return read_indicator(placed, objective, self.objects, self.findings)
+        if holder.indicator_ref is None:
+            told = "this field is required where other objectives have an indicator"
+            self.refuse((*here, "indicator"), told)
+            return None
+        at = self.document, (*here, "indicatorRef")
+        name = holder.indicator_ref
+        found = self.objects.resolve("SLI", name, IndicatorBody, at, self.findings)
+        if found is None:
+            return None
+        return read_indicator(found, objective, self.objects, self.findings)
 
+    def build(self, indicators: list[ReadIndicator], frame: _Frame) -> list[_Slo]:
+        """An SLO for each objective, and one of them all if they have indicators of their own."""
+        names = list(self._name_all())
+        if len(set(names)) < len(names):
+            told = "allowed: a displayName of its own for each objective"
+            self.refuse(("spec", "objectives"), told, f"{len(names)} with the same names")
+            return []
+        is_composite = self.is_of_parts and len(names) > 1
+        # Of a composite the whole has consequences, not each part.
+        inner = replace(frame, policy=()) if is_composite else frame
+        built = [
+            self._build_one(index, name, indicators[index], inner)
+            for index, name in enumerate(names)
+        ]
+        parts = [each for each in built if each is not None]
+        if not is_composite:
+            self._ignore_weights()
+        elif len(parts) == len(names):
+            return [*parts, self._compose(parts, frame)]
+        return parts
 
-def _advise_without_proposal(limit: float) -> str:
-    return (
-        f"no catalogue leaves room for noise here ({MAX_BURN_SHARE:g} of {limit:.4g} is not above "
-        "1): turn the indicator around, so that what is rare counts as bad, or declare one "
-        f"tier with a threshold from 1 to {limit:.4g} over a long window"
-    )
+    def _name_all(self) -> Iterator[str]:
+        name, objectives = self.shape.metadata.name, self.body.objectives
+        for number, objective in enumerate(objectives, start=1):
+            label = re.sub(r"[^a-z0-9]+", "-", (objective.display_name or "").casefold())
+            derived = f"{name}-{label.strip('-') or number}" if len(objectives) > 1 else name
+            if len(derived) > _LONGEST_NAME:
+                told = f"allowed: shorter names; the SLO of this objective would be {derived!r}"
+                self.refuse(("spec", "objectives", number - 1, "displayName"), told)
+            yield derived
 
+    def _title(self, index: int) -> str:
+        objectives = self.body.objectives
+        if len(objectives) == 1:
+            return self.title
+        return f"{self.title}: {objectives[index].display_name or index + 1}"[:_LONGEST_TITLE]
 
-def write_catalogue(tiers: Catalogue) -> str:
-    """The tiers as `alertPolicies`, indented to stand below `spec:`."""
-    conditions: list[dict[str, Any]] = [
-        {
-            "kind": "AlertCondition",
-            "spec": {
-                "severity": tier.severity,
-                "condition": {
-                    "kind": "burnrate",
-                    "op": "gt",
-                    "threshold": tier.factor,
-                    "lookbackWindow": write_duration(tier.long),
-                },
-            },
-        }
-        for tier in tiers
-    ]
-    policies = [{"kind": "AlertPolicy", "spec": {"conditions": conditions}}]
-    text = yaml.safe_dump({"alertPolicies": policies}, sort_keys=False)
-    return "".join(f"  {line}" for line in text.splitlines(keepends=True)).rstrip()
+    def _build_one(self, index: int, name: str, read: ReadIndicator, frame: _Frame) -> _Slo | None:
+        objective = self.objective(index)
+        kind = read.indicator.kind
+        budgeting = read_budgeting(self.body, objective, kind, self.findings)
+        if budgeting is None:
+            return None
+        # By what a stand-in is refused for as well, the tiers cannot be.
+        plain = Indicator("availability", "any", "any")
+        path = POLICIES
+        try:
+            slo = Slo(
+                name,
+                self.body.service,
+                plain,
+                objective.body.objective,
+                frame.window,
+                frame.tiers,
+                frame.calendar,
+                policy=frame.policy,
+            )
+            path = objective.path
+            slo = replace(slo, indicator=read.indicator, budgeting=budgeting)
+        except InvalidSloError as error:
+            self.refuse(path, str(error), "an SLO that cannot be")
+            return None
+        return _Slo(self.document, SloSpec(slo, self._title(index)), read.source)
+
+    def _compose(self, parts: list[_Slo], frame: _Frame) -> _Slo:
+        weights = [each.composite_weight or 1.0 for each in self.body.objectives]
+        slos = [part.spec.slo for part in parts]
+        weighted = sum(weight * slo.objective for weight, slo in zip(weights, slos, strict=True))
+        objective = round(weighted / sum(weights), 12)
+        told = (
+            f"assumed: {objective:g} of all together, the weighted mean of the targets, and an "
+            "SLO for each; to say another target, declare a composite of SLOs (members)"
+        )
+        shown = f"{len(parts)} objectives with indicators of their own"
+        self.findings.assume(self.document, ("spec", "objectives"), told, shown)
+        members = tuple(Member(slo.name, weight) for slo, weight in zip(slos, weights, strict=True))
+        indicator = Indicator("composite", "", slos[0].indicator.environment, members=members)
+        name, app = self.shape.metadata.name, self.body.service
+        slo = Slo(name, app, indicator, objective, frame.window, frame.tiers, frame.calendar)
+        return _Slo(self.document, SloSpec(replace(slo, policy=frame.policy), self.title))
+
+    def _ignore_weights(self) -> None:
+        for index, objective in enumerate(self.body.objectives):
+            if objective.composite_weight is not None:
+                told = "assumed: nothing; weights go with indicators in each of the objectives"
+                path: Path = ("spec", "objectives", index, "compositeWeight")
+                self.findings.assume(self.document, path, told)

@@ -133,162 +133,33 @@ class ChannelBody(Shape):
     secret: Annotated[str, Field(min_length=1, max_length=1_000)] | None = None
 
 
-class Measure(Shape):
-    """What a metric counts: `verdict` or `outcome` on `good`, neither on `total`."""
-
-    task: Name
-    environment: Text = "production"
-    evaluator: Text | None = None
-    verdict: Literal["pass"] | None = None
-    outcome: Literal["ok"] | None = None
-
-
-class MetricSource(Shape):
-    """Where a metric comes from: always our own counts."""
-
-    type: Literal["watchkeeper"]
-    spec: Measure
-
-
-class Metric(Shape):
-    """One side of the ratio."""
-
-    metric_source: MetricSource
-
-
-class RatioMetric(Shape):
-    """Good / total."""
-
-    counter: bool = True
-    good: Metric
-    total: Metric
-
-
-class IndicatorBody(Shape):
-    """`spec` of the indicator."""
-
-    description: Prose = ""
-    ratio_metric: RatioMetric
-
-
-class IndicatorDocument(Shape):
-    """The inline indicator of an SLO."""
-
-    metadata: TitledMetadata | None = None
-    spec: IndicatorBody
-
-
-class TimeWindow(Shape):
-    """The window that the budget is for."""
-
-    duration: Duration
-    is_rolling: Literal[True]
-
-
-class ObjectiveBody(Shape):
-    """The objective, as a ratio or in percent."""
-
-    display_name: Text | None = None
-    target: Ratio | None = None
-    target_percent: Percent | None = None
-
-    @model_validator(mode="after")
-    def _has_one_target(self) -> "ObjectiveBody":
-        if (self.target is None) == (self.target_percent is None):
-            raise ValueError("allowed: exactly one of target and targetPercent")
-        return self
-
-
-class BurnCondition(Shape):
-    """When an alert fires."""
-
-    kind: Literal["burnrate"]
-    op: Literal["gt"]
-    threshold: Annotated[float, Field(gt=0, le=100_000)]
-    lookback_window: Duration
-
-
-class AlertConditionBody(Shape):
-    """`spec` of an alert condition."""
-
-    description: Prose = ""
-    severity: Literal["page", "ticket"]
-    condition: BurnCondition
-
-
-class AlertCondition(Shape):
-    """One tier."""
-
-    kind: Literal["AlertCondition"]
-    metadata: TitledMetadata | None = None
-    spec: AlertConditionBody
-
-
-class AlertPolicyBody(Shape):
-    """`spec` of an alert policy."""
-
-    description: Prose = ""
-    conditions: Annotated[list[AlertCondition], Field(min_length=1)]
-
-
-class AlertPolicy(Shape):
-    """An inline alert policy."""
-
-    kind: Literal["AlertPolicy"]
-    metadata: TitledMetadata | None = None
-    spec: AlertPolicyBody
-
-
-class SloBody(Shape):
-    """`spec` of kind SLO."""
-
-    description: Prose = ""
-    service: Name
-    indicator: IndicatorDocument
-    time_window: Annotated[list[TimeWindow], Field(min_length=1, max_length=1)]
-    budgeting_method: Literal["Occurrences"]
-    objectives: Annotated[list[ObjectiveBody], Field(min_length=1, max_length=1)]
-    alert_policies: list[AlertPolicy] = []
-
-
 class DocumentShape(Shape):
     """What every document has."""
 
     api_version: str
     kind: str
+
+
+class OwnDocument(DocumentShape):
+    """What every document of ours has."""
+
     metadata: Metadata
 
 
-class AppDocument(DocumentShape):
+class AppDocument(OwnDocument):
     """An app."""
 
     metadata: TitledMetadata
     spec: AppBody
 
 
-class TaskDocument(DocumentShape):
+class TaskDocument(OwnDocument):
     """A task of an app."""
 
     spec: TaskBody
 
 
-class ChannelDocument(DocumentShape):
+class ChannelDocument(OwnDocument):
     """A channel."""
 
     spec: ChannelBody
-
-
-class SloDocument(DocumentShape):
-    """An OpenSLO SLO."""
-
-    metadata: TitledMetadata
-    spec: SloBody
-
-
-# (apiVersion, shape) by kind.
-KINDS: dict[str, tuple[str, type[DocumentShape]]] = {
-    "App": ("watchkeeper/v1", AppDocument),
-    "Task": ("watchkeeper/v1", TaskDocument),
-    "Channel": ("watchkeeper/v1", ChannelDocument),
-    "SLO": ("openslo/v1", SloDocument),
-}

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, func, literal, select
+from sqlalchemy import Connection, func, select
 
 from service.domain.slis import Tally
 from service.store.measured import Measured
+from service.store.readings import read_tallies
 
 LARGEST = 20
 """An app that puts a new word into `release` with every call must not fill the page."""
@@ -46,8 +47,8 @@ def read_tallies_by_step(
     step: timedelta,
 ) -> list[tuple[datetime, Tally]]:
     """The sums of each step in [start, end) that has any, in order; steps count from the epoch."""
-    at = func.date_bin(literal(step), measured.minute, literal(_EPOCH))
-    rows = connection.execute(
-        select(at, *measured.sums).where(*measured.within(start, end)).group_by(at).order_by(at)
-    )
-    return [(at, measured.tally(sums)) for at, *sums in rows]
+    first = (start - _EPOCH) // step + 1
+    inner = (_EPOCH + (first + number) * step for number in range(-(-(end - start) // step)))
+    edges = [start, *(at for at in inner if start < at < end), end]
+    tallies = zip(edges, read_tallies(connection, measured, edges), strict=False)
+    return [(_EPOCH + (at - _EPOCH) // step * step, tally) for at, tally in tallies if tally.n]

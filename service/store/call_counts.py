@@ -10,7 +10,8 @@ from service.domain.calls import CallCount
 from service.errors import InvalidInputError
 from service.store.adding import add_rows
 from service.store.database_errors import NUMBER_OUT_OF_RANGE, sqlstate_of
-from service.store.tables import call_counts
+from service.store.tables import call_counts, call_totals
+from service.store.totals import add_totals
 
 _SUMS = ("calls", "squares", "input_tokens", "output_tokens", "cost_usd", "latency_counts")
 
@@ -25,7 +26,7 @@ def add_call_counts(connection: Connection, app_id: int, counts: Iterable[CallCo
     Raises:
         CountsTooLargeError: A sum would leave the range of its column.
     """
-    rows = (
+    rows = [
         {
             "app_id": app_id,
             **count.slice._asdict(),
@@ -34,9 +35,10 @@ def add_call_counts(connection: Connection, app_id: int, counts: Iterable[CallCo
             "latency_counts": list(count.latency_counts),
         }
         for count in counts
-    )
+    ]
     try:
         add_rows(connection, call_counts, rows, _SUMS)
+        add_totals(connection, call_totals, rows, _SUMS)
     except DataError as error:
         if sqlstate_of(error) != NUMBER_OUT_OF_RANGE:
             raise

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from service.domain.slos import Indicator
+from service.domain.indicators import Indicator
 from service.store.tables import call_counts
 
 LARGEST = 1_000

@@ -1,5 +1,6 @@
 """Connections to PostgreSQL."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -36,9 +37,23 @@ _IDLE_PATIENCE_S = 5.0
 _GRACE = timedelta(seconds=5)
 """On top of the statement's timeout: the server's word that it gave up should come first."""
 
+_SECRETS = ("password", "sslpassword", "oauth_client_secret")
+"""Options of libpq that a URL may hold beside the password before its `@`."""
+# The words of SQLSTATE 28000, 28P01 and 3D000: of a connection that fails, libpq tells no state.
+# A server or pooler with other words is waited for, and its reason told in the end.
+_REFUSALS = re.compile(
+    r"authentication failed for user|pg_hba\.conf|no password supplied|no such (database|user)"
+    r'|(role|database) ".*" (does not exist|is not permitted to log in)',
+    re.DOTALL,
+)
+
 
 class DatabaseUnreachableError(UnavailableError):
     """The database does not answer."""
+
+
+class DatabaseRefusedError(DatabaseUnreachableError):
+    """The database refuses who we are or what we ask for; correct its URL."""
 
 
 class DatabaseTooOldError(WatchkeeperError):
@@ -124,6 +139,7 @@ def require_reachable(engine: Engine) -> None:
     """Connect once.
 
     Raises:
+        DatabaseRefusedError: it answers, but knows no such user, password or database.
         DatabaseUnreachableError: with the server's reason; the password is not in it.
         DatabaseTooOldError: an older PostgreSQL than we run on.
     """
@@ -131,10 +147,16 @@ def require_reachable(engine: Engine) -> None:
         with engine.connect() as connection:
             version = int(connection.scalar(text("SHOW server_version_num")) or 0) // 10_000
     except OperationalError as error:
-        shown = engine.url.render_as_string(hide_password=True)
-        reason = str(error.orig).strip()
-        raise DatabaseUnreachableError(f"Cannot connect to {shown}: {reason}") from None
+        raise unreachable(engine, error) from None
     if version < OLDEST_VERSION:
         raise DatabaseTooOldError(
             f"The database is PostgreSQL {version}; {OLDEST_VERSION} or newer is needed"
         )
+
+
+def unreachable(engine: Engine, error: OperationalError) -> DatabaseUnreachableError:
+    """What to tell whoever reads that it could not be reached; no password is in it."""
+    shown = engine.url.difference_update_query(_SECRETS).render_as_string(hide_password=True)
+    reason = str(error.orig).strip()
+    kind = DatabaseRefusedError if _REFUSALS.search(reason) else DatabaseUnreachableError
+    return kind(f"Cannot connect to {shown}: {reason}")

@@ -5,7 +5,8 @@ stretch by stretch, each in a transaction of its own. Scores keep their numbers,
 counts of SLIs can be rebuilt; what they say in words of the user's samples goes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -37,42 +38,50 @@ def erase_open_sessions(connection: Connection, app_id: int, user_id: str) -> Fo
     return Forgotten(sessions=connection.execute(found).rowcount)
 
 
-def erase_sessions(
-    connection: Connection, app_id: int, user_id: str, *, after: datetime | None, before: datetime
-) -> Step | None:
-    """Remove the user's sessions from the next stretch; None where all are read."""
-    found = _in_next(connection, sessions.c.ended_at, app_id, user_id, after, before)
-    if found is None:
-        return None
-    delete, until = found
-    return Step(Forgotten(sessions=connection.execute(delete).rowcount), until)
+@dataclass(frozen=True, slots=True)
+class EraseStretch:
+    """Removes a user's rows of one table, which is read through in the order of `time`."""
+
+    time: Column[Any]
+    remove: Callable[[Connection, int, Delete], Forgotten]
+    """Runs the statement that removes them, and what has to go along with them."""
+
+    def __call__(
+        self,
+        connection: Connection,
+        app_id: int,
+        user_id: str,
+        *,
+        after: datetime | None,
+        before: datetime,
+    ) -> Step | None:
+        """Remove them from the next stretch; None where all are read."""
+        stretch = next_stretch(
+            connection, self.time, app_id, after=after, before=before, rows=_AT_ONCE
+        )
+        if stretch is None:
+            return None
+        table = self.time.table
+        of_user = table.delete().where(
+            within(self.time, app_id, stretch), table.c.user_id == user_id
+        )
+        return Step(self.remove(connection, app_id, of_user), stretch.last)
 
 
-def erase_signals(
-    connection: Connection, app_id: int, user_id: str, *, after: datetime | None, before: datetime
-) -> Step | None:
-    """Remove the user's signals from the next stretch; None where all are read."""
-    found = _in_next(connection, signals.c.signalled_at, app_id, user_id, after, before)
-    if found is None:
-        return None
-    delete, until = found
-    return Step(Forgotten(signals=connection.execute(delete).rowcount), until)
+def _remove_sessions(connection: Connection, _app_id: int, of_user: Delete) -> Forgotten:
+    return Forgotten(sessions=connection.execute(of_user).rowcount)
 
 
-def erase_samples(
-    connection: Connection, app_id: int, user_id: str, *, after: datetime | None, before: datetime
-) -> Step | None:
-    """Remove the user's samples from the next stretch, with their signals and the words of their
-    scores; None where all are read.
-    """
-    found = _in_next(connection, samples.c.called_at, app_id, user_id, after, before)
-    if found is None:
-        return None
-    delete, until = found
-    rows = connection.execute(delete.returning(samples.c.called_at, samples.c.sample_id))
+def _remove_signals(connection: Connection, _app_id: int, of_user: Delete) -> Forgotten:
+    return Forgotten(signals=connection.execute(of_user).rowcount)
+
+
+def _remove_samples(connection: Connection, app_id: int, of_user: Delete) -> Forgotten:
+    """With their signals, and the words of their scores."""
+    rows = connection.execute(of_user.returning(samples.c.called_at, samples.c.sample_id))
     keys: list[SampleKey] = [(row.called_at, row.sample_id) for row in rows]
     if not keys:
-        return Step(Forgotten(), until)
+        return Forgotten()
     sample_ids = [sample_id for _, sample_id in keys]
     # First: a worker that has read these samples already either has committed its scores by now,
     # and they are found below, or has lost its job, and reads the samples again. So with scores
@@ -83,24 +92,12 @@ def erase_samples(
     of_samples = signals.delete().where(
         signals.c.app_id == app_id, signals.c.sample_id.in_(sample_ids)
     )
-    return Step(Forgotten(len(keys), 0, connection.execute(of_samples).rowcount, blanked), until)
+    return Forgotten(len(keys), 0, connection.execute(of_samples).rowcount, blanked)
 
 
-def _in_next(
-    connection: Connection,
-    time: Column[Any],
-    app_id: int,
-    user_id: str,
-    after: datetime | None,
-    before: datetime,
-) -> tuple[Delete, datetime] | None:
-    stretch = next_stretch(connection, time, app_id, after=after, before=before, rows=_AT_ONCE)
-    if stretch is None:
-        return None
-    delete = time.table.delete().where(
-        within(time, app_id, stretch), time.table.c.user_id == user_id
-    )
-    return delete, stretch.last
+erase_sessions = EraseStretch(sessions.c.ended_at, _remove_sessions)
+erase_samples = EraseStretch(samples.c.called_at, _remove_samples)
+erase_signals = EraseStretch(signals.c.signalled_at, _remove_signals)
 
 
 def _take_jobs_back(connection: Connection, app_id: int, sample_ids: Sequence[UUID]) -> None:

@@ -21,7 +21,8 @@ class ClaimedNotification:
     """A message that this process sends now. `attempts` counts this one, and names the lease."""
 
     id: int
-    incident_id: int
+    incident_id: int | None
+    """None: what it tells is no incident."""
     attempts: int
     created_at: datetime
     message: Message
@@ -32,9 +33,25 @@ class ClaimedNotification:
 
 def enqueue(connection: Connection, incident: Incident, message: Message, *, now: datetime) -> int:
     """Queue the message for every channel of the app; returns how many these are."""
+    return _enqueue(connection, incident.app_id, message, now, incident_id=incident.id)
+
+
+def enqueue_notice(connection: Connection, app_id: int, message: Message, *, now: datetime) -> int:
+    """As `enqueue`, of a message that is about no incident."""
+    return _enqueue(connection, app_id, message, now, incident_id=None)
+
+
+def _enqueue(
+    connection: Connection,
+    app_id: int,
+    message: Message,
+    now: datetime,
+    *,
+    incident_id: int | None,
+) -> int:
     columns = notifications.c
     values: dict[str, Any] = {
-        "incident_id": literal(incident.id, columns.incident_id.type),
+        "incident_id": literal(incident_id, columns.incident_id.type),
         "channel_id": app_channels.c.channel_id,
         "dedup_key": literal(message.id, columns.dedup_key.type),
         "payload": literal(dict(message.payload), columns.payload.type),
@@ -45,7 +62,7 @@ def enqueue(connection: Connection, incident: Incident, message: Message, *, now
         insert(notifications)
         .from_select(
             list(values),
-            select(*values.values()).where(app_channels.c.app_id == incident.app_id),
+            select(*values.values()).where(app_channels.c.app_id == app_id),
         )
         .on_conflict_do_nothing(index_elements=["channel_id", "dedup_key"])
         .returning(columns.id)

@@ -1,174 +1,256 @@
-"""What the counts say of an SLO's windows, in a few statements, whatever the traffic."""
+"""What the counts say of SLOs' windows and budgets: a few statements for all SLOs together."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import accumulate
 
-from sqlalchemy import (
-    ColumnElement,
-    CompoundSelect,
-    Connection,
-    func,
-    literal,
-    select,
-    union_all,
-)
+from sqlalchemy import BigInteger, Connection, Integer, Text, and_, func, select
 
 from service.domain.blindness import WindowReading
 from service.domain.slis import Tally
-from service.domain.time_slices import (
-    WEEK,
-    Slicing,
-    Traffic,
-    cut_window,
-    expect_slices,
-    floor_minute,
-)
+from service.domain.slos import Slo
+from service.domain.time_slices import cut_window, floor_minute
+from service.domain.traffic import WEEK, Slices, Traffic
+from service.store.asking import plan_for_many, unnested
 from service.store.measured import Measured
-from service.store.tables import scoring_jobs, sli_minutes
+from service.store.slices import count_slices_between
+from service.store.tables import scoring_jobs
+from service.store.tables.base import Instant
+from service.store.traffic import read_traffic
+from service.store.window_sums import Asked, Counted, count_between
 
-_LONGEST_SILENCE = timedelta(days=35)
-"""A stream without calls for longer is one that never had any."""
+_MINUTE = timedelta(minutes=1)
 
 
-def read_windows(
-    connection: Connection, measured: Measured, lengths: Iterable[timedelta], *, now: datetime
-) -> dict[timedelta, WindowReading]:
-    """A reading of each window that ends at `now`, with the minute that is not over on top.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An SLO to be read."""
+
+    slo: Slo
+    measured: Measured
+
+
+@dataclass(frozen=True, slots=True)
+class SloReading:
+    """What there is to judge an SLO by."""
+
+    windows: Mapping[timedelta, WindowReading]
+    budget: Tally
+
+
+def read_slos(
+    connection: Connection, wanted: Sequence[Wanted], *, now: datetime
+) -> list[SloReading]:
+    """Readings of windows that end at `now`, with the minute that is not over on top.
 
     To be read in one snapshot (REPEATABLE READ): between two, a job that ends would be neither
     pending nor scored.
     """
-    slicings = {length: cut_window(length, now=now) for length in lengths}
-    tallies = _read_tallies(connection, measured, slicings, now)
-    unscored = _read_unscored(connection, measured, slicings, now)
-    traffic = _read_traffic(connection, measured, now)
-    if traffic is None:
-        return {
-            length: WindowReading(tallies[length], unscored=unscored[length]) for length in slicings
-        }
-    present = _read_slices(connection, measured, slicings, timedelta(0))
-    week_earlier = _read_slices(connection, measured, slicings, WEEK)
-    missed = _missed(connection, measured, traffic, now)
-    readings = {}
-    for length, slicing in slicings.items():
-        expected = expect_slices(slicing, traffic, week_earlier[length])
-        readings[length] = WindowReading(
-            tally=tallies[length],
-            unscored=unscored[length],
-            observed_slices=len(expected & present[length].keys()),
-            expected_slices=len(expected),
-            newest_at=traffic.newest_at,
-            missed_calls=missed,
-        )
+    if not wanted:
+        return []
+    plan_for_many(connection)
+    leaves = [leaf for each in wanted for leaf in _leaves_of(each, now)]
+    counted = _count(connection, leaves)
+    longest = max(length for each in wanted for length in each.slo.window_lengths)
+    traffic = read_traffic(
+        connection, [leaf.measured for leaf in leaves], since=now - WEEK - longest, now=now
+    )
+    waiting = _read_waiting(connection, leaves, now)
+    sliced = _count_slices(connection, leaves, traffic, now)
+    cuts = {each.slo.window_lengths: _slices_of(each.slo.window_lengths, now) for each in wanted}
+    readings = []
+    number = 0
+    for each in wanted:
+        parts = []
+        for _ in range(max(1, len(each.measured.parts))):
+            leaf = leaves[number]
+            evidence = _Evidence(
+                leaf, counted[number], traffic[number], waiting[number], sliced.get(number)
+            )
+            parts.append(_read(evidence, cuts[each.slo.window_lengths], now))
+            number += 1
+        weights = [weight for _, weight in each.measured.parts]
+        readings.append(_combined(parts, weights) if weights else parts[0])
     return readings
 
 
 def read_tally(connection: Connection, measured: Measured, start: datetime, end: datetime) -> Tally:
-    """The sums over the minutes in [start, end)."""
-    query = select(*measured.sums).where(*measured.within(start, end))
-    return measured.tally(connection.execute(query).one())
+    """What counts in [start, end), whatever the SLO's kind."""
+    return read_tallies(connection, measured, (start, end))[0]
 
 
-Slicings = Mapping[timedelta, Slicing]
+def read_tallies(
+    connection: Connection, measured: Measured, edges: Sequence[datetime]
+) -> list[Tally]:
+    """What counts between each two of these instants."""
+    if measured.parts:
+        shares = [read_tallies(connection, part, edges) for part, _ in measured.parts]
+        weights = [weight for _, weight in measured.parts]
+        return [_weighted(tallies, weights) for tallies in zip(*shares, strict=True)]
+    asked = Asked(measured, tuple(edges))
+    if measured.budgeting.slice_length is None:
+        return [counted.tally for counted in count_between(connection, [asked])[0]]
+    return count_slices_between(connection, asked, first_at=edges[0], now=edges[-1])
 
 
-def _read_tallies(
-    connection: Connection, measured: Measured, slicings: Slicings, now: datetime
-) -> dict[timedelta, Tally]:
-    # Ranges as UNION ALL, not FILTER: twice as fast on one server and on a cluster.
-    ranges = union_all(
-        *(
-            select(literal(length), *measured.sums).where(
-                *measured.within(floor_minute(now) - length, now)
-            )
-            for length in slicings
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """What is counted for one SLO, or for one part of a composite one."""
+
+    slo: Slo
+    measured: Measured
+    starts: Mapping[timedelta, datetime]
+    budget_start: datetime
+    asked: Asked
+
+
+def _leaves_of(wanted: Wanted, now: datetime) -> Iterable[_Leaf]:
+    minute = floor_minute(now)
+    starts = {length: minute - length for length in wanted.slo.window_lengths}
+    budget_start = wanted.slo.budget_starts_at(now)
+    edges = tuple(sorted({*starts.values(), budget_start, minute + _MINUTE}))
+    for measured in [part for part, _ in wanted.measured.parts] or [wanted.measured]:
+        asked = Asked(measured, edges)
+        yield _Leaf(wanted.slo, measured, starts, budget_start, asked)
+
+
+def _slices_of(lengths: Iterable[timedelta], now: datetime) -> Slices:
+    return Slices.of([cut_window(length, now=now) for length in lengths])
+
+
+def _count(connection: Connection, leaves: Sequence[_Leaf]) -> list[dict[datetime, Counted]]:
+    """What counts since each edge."""
+    since = []
+    between = count_between(connection, [leaf.asked for leaf in leaves])
+    for leaf, segments in zip(leaves, between, strict=True):
+        summed = list(accumulate(reversed(segments)))[::-1]
+        since.append(dict(zip(leaf.asked.edges, summed, strict=False)))
+    return since
+
+
+def _count_slices(
+    connection: Connection, leaves: Sequence[_Leaf], traffic: Sequence[Traffic], now: datetime
+) -> dict[int, dict[datetime, Tally]]:
+    """By leaf that is counted in time slices: the slices since each edge."""
+    sliced = {}
+    for number, (leaf, its) in enumerate(zip(leaves, traffic, strict=True)):
+        if leaf.measured.budgeting.slice_length is None:
+            continue
+        tallies = count_slices_between(connection, leaf.asked, first_at=its.first_at, now=now)
+        summed = list(accumulate(reversed(tallies)))[::-1]
+        sliced[number] = dict(zip(leaf.asked.edges, summed, strict=False))
+    return sliced
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    leaf: _Leaf
+    counted: Mapping[datetime, Counted]
+    traffic: Traffic
+    waiting: Mapping[timedelta, int]
+    sliced: Mapping[datetime, Tally] | None
+
+
+def _read(evidence: _Evidence, slices: Slices, now: datetime) -> SloReading:
+    leaf, traffic = evidence.leaf, evidence.traffic
+    is_freshness = leaf.measured.indicator.kind == "freshness"  # its silence is counted, not blind
+    excluded = leaf.measured.excluded
+    missed = traffic.missed(now, excluded)
+    windows = {}
+    covered = traffic.coverage(slices, excluded)
+    for length, (observed, expected) in zip(leaf.slo.window_lengths, covered, strict=True):
+        start = leaf.starts[length]
+        counted = evidence.counted[start]
+        tally = counted.tally if evidence.sliced is None else evidence.sliced[start]
+        unscored = counted.failed_n + evidence.waiting.get(length, 0)
+        if evidence.sliced is not None and counted.tally.n:
+            unscored = round(unscored * tally.n / counted.tally.n)
+        windows[length] = WindowReading(
+            tally=tally,
+            unscored=unscored,
+            observed_slices=0 if is_freshness else observed,
+            expected_slices=0 if is_freshness else expected,
+            newest_at=now if is_freshness and traffic.newest_at else traffic.newest_at,
+            missed_calls=0.0 if is_freshness else missed,
         )
+    budget = (
+        evidence.counted[leaf.budget_start].tally
+        if evidence.sliced is None
+        else evidence.sliced[leaf.budget_start]
     )
-    return {length: measured.tally(sums) for length, *sums in connection.execute(ranges)}
+    return SloReading(windows, budget)
 
 
-def _read_traffic(connection: Connection, measured: Measured, now: datetime) -> Traffic | None:
-    rows = select(measured.minute).where(*measured.within(now - _LONGEST_SILENCE, now))
-    first = connection.scalar(rows.order_by(measured.minute).limit(1))
-    newest = connection.scalar(rows.order_by(measured.minute.desc()).limit(1))
-    if first is None or newest is None:
-        return None
-    young_until = min(newest, first + WEEK)
-    query = select(func.coalesce(func.sum(measured.size), 0)).where(
-        *measured.within(first, young_until)
-    )
-    lived = max((young_until - first).total_seconds(), 60.0)
-    return Traffic(first, newest, float(connection.scalar(query) or 0) / lived)
-
-
-def _read_slices(
-    connection: Connection, measured: Measured, slicings: Slicings, earlier: timedelta
-) -> dict[timedelta, dict[int, float]]:
-    """How much each slice holds, or held `earlier`; by window and number, where there is any."""
-
-    def of(length: timedelta, slicing: Slicing) -> Any:
-        start, end = slicing.start - earlier, slicing.end - earlier
-        # A minute belongs to the slice that it begins in: the one before `end` is number 0.
-        age: ColumnElement[Any] = func.extract("epoch", literal(end) - measured.minute) - 1
-        number = func.floor(age / slicing.length.total_seconds())
-        return (
-            select(literal(length), number, func.sum(measured.size))
-            .where(*measured.within(start, end))
-            .group_by(number)
+def _combined(parts: Sequence[SloReading], weights: Sequence[float]) -> SloReading:
+    windows = {}
+    for length in parts[0].windows:
+        readings = [part.windows[length] for part in parts]
+        newest = [reading.newest_at for reading in readings if reading.newest_at is not None]
+        windows[length] = WindowReading(
+            tally=_weighted([reading.tally for reading in readings], weights),
+            unscored=sum(reading.unscored for reading in readings),
+            observed_slices=sum(reading.observed_slices for reading in readings),
+            expected_slices=sum(reading.expected_slices for reading in readings),
+            # Blind in one part is blind.
+            newest_at=min(newest) if len(newest) == len(readings) else None,
+            missed_calls=max(reading.missed_calls for reading in readings),
         )
-
-    query: CompoundSelect[Any] = union_all(*(of(*each) for each in slicings.items()))
-    held: dict[timedelta, dict[int, float]] = {length: {} for length in slicings}
-    for length, number, size in connection.execute(query):
-        if size:
-            held[length][int(number)] = float(size)
-    return held
+    return SloReading(windows, _weighted([part.budget for part in parts], weights))
 
 
-def _missed(connection: Connection, measured: Measured, traffic: Traffic, now: datetime) -> float:
-    """How many calls were to be expected since the newest one."""
-    since = traffic.newest_at + timedelta(minutes=1)
-    query = select(func.coalesce(func.sum(measured.size), 0)).where(
-        *measured.within(since - WEEK, now - WEEK)
+def _weighted(tallies: Sequence[Tally], weights: Sequence[float]) -> Tally:
+    """All of them as strata: each has its weight's share of the whole, however large it is.
+
+    Source: Saerndal, Swensson, Wretman, Model Assisted Survey Sampling (1992), 3.7.
+    """
+    present = [(tally, weight) for tally, weight in zip(tallies, weights, strict=True) if tally.n]
+    total = sum(weight for _, weight in present)
+    calls = sum(tally.n for tally, _ in present)
+    return Tally.sum(tally.scaled(calls * weight / total / tally.w) for tally, weight in present)
+
+
+def _read_waiting(
+    connection: Connection, leaves: Sequence[_Leaf], now: datetime
+) -> list[dict[timedelta, int]]:
+    """By window: samples in whole jobs that reach into it and wait for their score."""
+    rows = [
+        (number, round(length / _MINUTE), start, leaf.measured.app_id, *_where(leaf.measured))
+        for number, leaf in enumerate(leaves)
+        if leaf.measured.is_quality and not leaf.measured.is_reported
+        for length, start in leaf.starts.items()
+    ]
+    waiting: list[dict[timedelta, int]] = [{} for _ in leaves]
+    if not rows:
+        return waiting
+    asked = unnested(
+        "asked",
+        number=("numbers", Integer),
+        minutes=("lengths", Integer),
+        start=("starts", Instant),
+        app_id=("app_ids", BigInteger),
+        environment=("environments", Text),
+        task=("tasks", Text),
     )
-    return traffic.usual(
-        since, max(now - since, timedelta(0)), float(connection.scalar(query) or 0)
-    )
-
-
-def _read_unscored(
-    connection: Connection, measured: Measured, slicings: Slicings, now: datetime
-) -> dict[timedelta, int]:
-    """Samples without a score: by whole jobs that reach into the window, and failed ones."""
-    if not measured.is_quality or measured.is_reported:
-        return dict.fromkeys(slicings, 0)  # no worker gives these scores, so none is awaited
-    starts = {length: floor_minute(now) - length for length in slicings}
-    waiting = select(
-        *(
-            func.coalesce(
-                func.sum(scoring_jobs.c.sample_count).filter(
-                    scoring_jobs.c.last_called_at >= start
-                ),
-                0,
-            )
-            for start in starts.values()
+    jobs = scoring_jobs.c
+    query = (
+        select(asked.c.number, asked.c.minutes, func.sum(jobs.sample_count))
+        .join(
+            scoring_jobs,
+            and_(
+                *(jobs[name] == asked.c[name] for name in ("app_id", "environment", "task")),
+                jobs.last_called_at >= asked.c.start,
+                jobs.first_called_at < now,
+            ),
         )
-    ).where(
-        scoring_jobs.c.app_id == measured.app_id,
-        scoring_jobs.c.task == measured.indicator.task,
-        scoring_jobs.c.environment == measured.indicator.environment,
-        scoring_jobs.c.first_called_at < now,
+        .group_by(asked.c.number, asked.c.minutes)
     )
-    failed = union_all(
-        *(
-            select(literal(length), func.coalesce(func.sum(sli_minutes.c.failed_n), 0)).where(
-                *measured.within(start, now)
-            )
-            for length, start in starts.items()
-        )
-    )
-    unscored = dict(zip(starts, map(int, connection.execute(waiting).one()), strict=True))
-    for length, count in connection.execute(failed):
-        unscored[length] += int(count)
-    return unscored
+    names = ("numbers", "lengths", "starts", "app_ids", "environments", "tasks")
+    parameters = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    for number, minutes, samples in connection.execute(query, parameters):
+        waiting[number][minutes * _MINUTE] = int(samples)
+    return waiting
+
+
+def _where(measured: Measured) -> tuple[str, str]:
+    return measured.indicator.environment, measured.indicator.task

@@ -12,6 +12,7 @@ from service.domain.reported_scores import ReportedRule, ScoredCall, join_calls
 from service.domain.scores import NewScore, ReportedScore, count_by_slice
 from service.store.awaited_scores import await_calls
 from service.store.sli_minutes import add_sli_counts
+from service.store.slo_evidence import add_evidence
 from service.store.tables import samples, scores
 from service.store.tasks import find_task
 
@@ -75,6 +76,7 @@ def store_scores(
     for start in range(0, len(new), _ROWS_A_STATEMENT):
         stored += _insert(connection, app_id, new[start : start + _ROWS_A_STATEMENT], now)
     add_sli_counts(connection, app_id, count_by_slice(stored))
+    add_evidence(connection, app_id, stored)
 
 
 def _find_rules(

@@ -1,6 +1,6 @@
 """What the weekly report reads: counts, cost and incidents of a stretch of time."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, literal, or_, select, true
@@ -127,10 +127,12 @@ def list_incidents_within(connection: Connection, app_id: int, stretch: Stretch)
     return [Incident(*row) for row in connection.execute(query)]
 
 
-def list_fed_incidents(connection: Connection, source: str, stretch: Stretch) -> set[int]:
-    """The incidents that alerts of this source fed at some time of the stretch."""
+def list_fed_incidents(
+    connection: Connection, sources: Collection[str], stretch: Stretch
+) -> set[int]:
+    """The incidents that alerts of these sources fed at some time of the stretch."""
     query = select(alerts.c.incident_id).where(
-        alerts.c.source == source,
+        alerts.c.source.in_(sources),
         alerts.c.started_at < stretch.ends_at,
         or_(alerts.c.cleared_at.is_(None), alerts.c.cleared_at >= stretch.starts_at),
     )

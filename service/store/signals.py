@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from service.domain.calls import SampleKey
 from service.domain.sessions import Reaction
-from service.domain.signals import NewSignal
+from service.domain.signals import NewSignal, speaks_against
 from service.store.tables import samples, signals
 
 
@@ -21,15 +22,21 @@ class WaitingSignal:
     signal_id: UUID
     sample_id: UUID
     received_at: datetime
+    kind: str
+    value: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class SignalledSample:
-    """What a signal takes from its sample."""
+    """What a signal takes from its sample, and what the sample is counted by."""
 
     called_at: datetime
     environment: str
     task: str
+    release: str
+    model: str
+    prompt_version: str
+    keep_probability: float
     session_id: str | None
     user_id: str | None
 
@@ -148,6 +155,23 @@ def note_looks(connection: Connection, app_id: int, looks: Sequence[Look]) -> No
             "last": max(times),  # lets the planner skip partitions
         },
     )
+
+
+def read_kinds_against(
+    connection: Connection, app_id: int, sample_ids: Collection[UUID]
+) -> dict[SampleKey, set[str]]:
+    """By which kinds of signals users spoke against these samples, of signals that are matched."""
+    columns = signals.c
+    query = select(columns.called_at, columns.sample_id, columns.kind, columns.value).where(
+        columns.app_id == app_id,
+        columns.sample_id.in_(sample_ids),
+        columns.called_at.is_not(None),
+    )
+    kinds: dict[SampleKey, set[str]] = {}
+    for called_at, sample_id, kind, value in connection.execute(query):
+        if speaks_against(kind, value):
+            kinds.setdefault((called_at, sample_id), set()).add(kind)
+    return kinds
 
 
 def read_reactions(

@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 from service.domain.scores import SliCounts, SliSlice
 from service.domain.slis import Tally
 from service.store.adding import add_rows
-from service.store.tables import sli_minutes
+from service.store.tables import sli_minutes, sli_totals
+from service.store.totals import add_totals
 
 SUMS = tuple(field.name for field in fields(Tally))
 
@@ -17,7 +18,7 @@ def add_sli_counts(
     connection: Connection, app_id: int, counts: Mapping[SliSlice, SliCounts]
 ) -> None:
     """Add to the stored counts."""
-    rows = (
+    rows = [
         {
             "app_id": app_id,
             **key._asdict(),
@@ -25,5 +26,6 @@ def add_sli_counts(
             **asdict(of_slice.tally),
         }
         for key, of_slice in counts.items()
-    )
+    ]
     add_rows(connection, sli_minutes, rows, ("failed_n", *SUMS))
+    add_totals(connection, sli_totals, rows, ("failed_n", *SUMS))

@@ -111,6 +111,11 @@ def is_drift(alert: Alert) -> bool:
     return alert.source.startswith("drift/")
 
 
+def is_blind(alert: Alert) -> bool:
+    """Whether it says that nothing can be judged."""
+    return alert.source.startswith("blind/")
+
+
 def gather_evidence(
     connection: Connection,
     registry: Registry,
@@ -173,14 +178,24 @@ def _draw(
 
 
 def _window_that_fired(alerts: Sequence[Alert]) -> timedelta:
-    """The shortest window that fired when the alerts last spoke: the fault lies within it."""
+    """The shortest window that fired when the alerts last spoke: the fault lies within it.
+
+    Of a slow leak: since when it most likely is.
+    """
     lengths = [
         tier["long_s"]
         for alert in alerts
         for tier in alert.evidence.get("tiers", ())
         if tier["alerting"]
     ]
-    return timedelta(seconds=min(lengths, default=3600.0))
+    if lengths:
+        return timedelta(seconds=min(lengths))
+    leaking = [
+        alert.started_at - datetime.fromisoformat(alert.evidence["leaking_since"])
+        for alert in alerts
+        if alert.evidence.get("leaking_since")
+    ]
+    return max(leaking, default=HOUR)
 
 
 def _compare_versions(

@@ -10,7 +10,7 @@ from service.domain.incidents import Incident, Status
 from service.store.apps import is_simulated, list_apps
 from service.store.incidents import IncidentRecord, list_incidents, read_incident
 from service.store.slos import StoredSlo, list_slos
-from service.web.evidence import DriftEvidence, Evidence, gather_evidence, is_drift
+from service.web.evidence import DriftEvidence, Evidence, gather_evidence, is_blind, is_drift
 
 UNRESOLVED: tuple[Status, ...] = ("open", "acknowledged")
 _RESOLVED: tuple[Status, ...] = ("resolved",)
@@ -46,6 +46,11 @@ class IncidentView:
     def is_drift_only(self) -> bool:
         """Whether nothing but drift tests feeds it."""
         return bool(self.record.alerts) and all(map(is_drift, self.record.alerts))
+
+    @property
+    def is_blind_only(self) -> bool:
+        """Whether nothing but blindness feeds it: nobody knows of any harm."""
+        return bool(self.record.alerts) and all(map(is_blind, self.record.alerts))
 
     @property
     def is_explained(self) -> bool:
@@ -104,7 +109,7 @@ def _slos_of(connection: Connection, record: IncidentRecord) -> tuple[list[Store
         == (incident.environment, incident.task)
     ]
     sources = {alert.source for alert in record.alerts}
-    feeding = [stored for stored in of_task if stored.slo.alert_source in sources]
+    feeding = [stored for stored in of_task if sources.intersection(stored.slo.alert_sources)]
     return (feeding, True) if feeding else (of_task, False)
 
 
@@ -121,6 +126,11 @@ def _next_steps(view: IncidentView) -> list[str]:
             "Read below what has drifted, and ask whether the provider changed the model, a "
             "release changed the prompt, or users ask something else. A drift is a change, not "
             "yet a fault."
+        )
+    elif view.is_blind_only:
+        steps.append(
+            "Find out why nothing can be judged: the sentence above says since when, and what "
+            "came last. Nothing is known to be wrong, and nothing is known to be right."
         )
     elif any(len(evidence.versions) > 1 for evidence in view.evidence):
         steps.append(

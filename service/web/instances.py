@@ -7,8 +7,8 @@ from sqlalchemy import Engine
 
 from service.domain.accounts import SILENT_AFTER, Account, find_fault, find_silence
 from service.domain.instances import SdkInstance
-from service.flows.create_api_key import require_app
 from service.store.apps import App
+from service.store.known_apps import require_app
 from service.store.sdk_instances import StoredInstance, Totals, list_instances, sum_instances
 
 LATELY = timedelta(days=7)

@@ -4,25 +4,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from markupsafe import Markup
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from evaluators.registry import Registry
 from service.domain.alert_windows import AlertTier
+from service.domain.budget_policy import Crossing
 from service.domain.burn_rate import Status
-from service.errors import NotFoundError
+from service.domain.corrections import Correction
 from service.flows.measure_slo import measure_slo
 from service.store.alerts import Feed, find_feed
-from service.store.apps import App, find_app
+from service.store.apps import App
 from service.store.breakdowns import read_tallies_by_step
-from service.store.slos import StoredSlo, find_slo, list_slos, read_states
+from service.store.budget_crossings import read_crossings
+from service.store.corrections import list_corrections
+from service.store.known_apps import require_app
+from service.store.known_slos import require_slo
+from service.store.slos import StoredSlo, read_states
 from service.web.charts import HOUR, draw_ratio, fill_steps
 from service.web.standing import Standing
 
 CHARTED = timedelta(days=7)
-
-
-class UnknownSloError(NotFoundError):
-    """This app has no such SLO."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,10 @@ class SloView:
     chart: Markup | None
     feed: Feed | None
     """The incident that its alert belongs to, while there is one."""
+    crossings: tuple[Crossing, ...]
+    """Consequences of its budget policy that are in force, or were within its window."""
+    corrections: tuple[Correction, ...]
+    """Those that hold for it and reach into its window, or are to come; revoked ones too."""
 
     @property
     def stored(self) -> StoredSlo:
@@ -60,15 +65,17 @@ class SloView:
 def build_slo_view(
     engine: Engine, registry: Registry, app_name: str, name: str, *, now: datetime
 ) -> SloView:
-    """Raises UnknownSloError, with the SLOs that the app has."""
+    """Raises UnknownSloError, with the SLOs that there are."""
     with engine.connect() as connection:
-        app, stored = find_app(connection, app_name), find_slo(connection, app_name, name)
-        if app is None or stored is None:
-            raise _unknown(connection, app_name, name)
+        stored = require_slo(connection, app_name, name)
+        app = require_app(connection, app_name)
         standing = Standing.of(stored, read_states(connection).get(stored.id), now)
         measured = measure_slo(connection, registry, stored)
         start = now - CHARTED
         feed = find_feed(connection, stored.slo.alert_source)
+        since = stored.slo.budget_starts_at(now)
+        crossings = read_crossings(connection, since=since, slo_id=stored.id).get(stored.id, [])
+        corrections = list_corrections(connection, since=since, app_id=app.id)
         tallies = read_tallies_by_step(connection, measured, start, now, step=HOUR)
     return SloView(
         now=now,
@@ -78,12 +85,9 @@ def build_slo_view(
         evaluator_version=measured.evaluator_version,
         chart=draw_ratio(fill_steps(tallies, start, now), stored.slo.objective),
         feed=feed,
+        crossings=tuple(crossings),
+        corrections=tuple(each for each in corrections if each.concerns(stored.slo)),
     )
-
-
-def _unknown(connection: Connection, app_name: str, name: str) -> UnknownSloError:
-    names = ", ".join(stored.slo.name for stored in list_slos(connection, app=app_name)) or "none"
-    return UnknownSloError(f"There is no SLO '{name}' of the app '{app_name}'; it has: {names}")
 
 
 def _tiers(standing: Standing) -> tuple[TierRow, ...]:

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, cast
 
 from service.domain.burn_rate import Status
 from service.domain.slis import Interval
+from service.domain.spells import is_stale
 from service.store.slos import SloState, StoredSlo
-
-STALE_AFTER = timedelta(minutes=2)
-"""SLOs are evaluated every 15 seconds; eight misses in a row are no accident."""
 
 Freshness = Literal["fresh", "stale", "never"]
 
@@ -19,7 +17,7 @@ def judge_freshness(evaluated_at: datetime | None, now: datetime) -> Freshness:
     """Whether what an evaluation found can be taken for the present."""
     if evaluated_at is None:
         return "never"
-    return "stale" if now - evaluated_at > STALE_AFTER else "fresh"
+    return "stale" if is_stale(evaluated_at, now) else "fresh"
 
 
 @dataclass(frozen=True, slots=True)

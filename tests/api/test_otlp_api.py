@@ -6,10 +6,15 @@ from typing import Any
 import httpx
 import pytest
 import zstandard
+from google.protobuf.json_format import MessageToJson, Parse
 from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
@@ -363,6 +368,27 @@ def test_a_log_record_that_cannot_be_used_is_told(client: httpx.Client) -> None:
     partial = answer.json()["partialSuccess"]
     assert partial["rejectedLogRecords"] == "1"
     assert partial["errorMessage"].startswith("log record 0: the call cannot be found")
+
+
+@pytest.mark.parametrize("headers", [JSON, PROTOBUF], ids=["json", "protobuf"])
+def test_texts_in_log_records_are_answered_with_a_warning(
+    client: httpx.Client, headers: dict[str, str]
+) -> None:
+    request = ExportLogsServiceRequest()
+    record = request.resource_logs.add().scope_logs.add().log_records.add()
+    record.event_name = "gen_ai.user.message"
+    record.attributes.add(key="content").value.string_value = "my secret prompt"
+    body = request.SerializeToString() if headers == PROTOBUF else MessageToJson(request).encode()
+    answer = client.post("/v1/logs", content=body, headers=headers)
+    assert answer.status_code == 200
+    decoded = ExportLogsServiceResponse()
+    if headers == PROTOBUF:
+        decoded.ParseFromString(answer.content)
+    else:
+        Parse(answer.content, decoded)
+    assert decoded.partial_success.rejected_log_records == 0
+    assert "taken from spans only" in decoded.partial_success.error_message
+    assert "secret" not in decoded.partial_success.error_message
 
 
 def test_the_real_log_exporter_is_understood(client: httpx.Client, engine: Engine) -> None:

@@ -172,7 +172,8 @@ def test_serving_a_database_that_is_behind_is_refused_in_one_line(
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM alembic_version"))
     for command in (("serve", "--port", "0"), ("work",)):
-        ended = run(*command, WATCHKEEPER_DATABASE_URL=database_url)
+        settings = {"WATCHKEEPER_DATABASE_PATIENCE_S": "0"}
+        ended = run(*command, WATCHKEEPER_DATABASE_URL=database_url, **settings)
         assert ended.returncode == 1
         assert "Run: watchkeeper migrate" in ended.stderr
         assert "Traceback" not in ended.stderr

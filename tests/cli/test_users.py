@@ -3,8 +3,8 @@ from sqlalchemy import Engine, func, select
 from typer.testing import CliRunner, Result
 
 from service.cli import app
-from service.flows.create_api_key import UnknownAppError
 from service.store import tables
+from service.store.known_apps import UnknownAppError
 from service.wiring import utc_now
 from tests.declared import a_sample, declare_app, post
 

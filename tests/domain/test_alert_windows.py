@@ -11,15 +11,15 @@ from service.domain.alert_windows import (
     MAX_BURN_SHARE,
     AlertTier,
     events_needed,
-    expect,
     max_burn,
     propose_catalogue,
     reachable,
     spell_duration,
     standard_catalogue,
 )
+from service.domain.indicators import Indicator
 from service.domain.slis import Tally
-from service.domain.slos import Indicator, Slo
+from service.domain.slos import Slo
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
@@ -118,30 +118,3 @@ def test_the_bound_can_fire_with_the_events_needed_and_not_with_fewer(ratio: flo
     needed = events_needed(ratio)
     assert Tally.from_counts(needed, needed).lower_bound(0.99) > ratio
     assert Tally.from_counts(needed - 1, needed - 1).lower_bound(0.99) <= ratio
-
-
-def test_the_workbook_detection_time_of_a_total_failure() -> None:
-    # Factor x (1 - objective) x long window, from a clean start.
-    tier = standard_catalogue(30 * DAY)[0]
-    expected = expect(tier, objective=0.999, usual_bad_ratio=0.0)
-    assert expected.firing_ratio == pytest.approx(0.0144)
-    assert seconds(expected.detects_total_failure_after) == pytest.approx(51.84)
-    assert seconds(expected.resets_after) == pytest.approx(295.68)
-    assert expected.detects_doubling_after is None
-
-
-def test_a_doubling_is_detected_by_the_tiers_under_twice_the_usual_burn() -> None:
-    slow = AlertTier.of("ticket", 20 * HOUR, 1.5, 28 * DAY)
-    half = expect(slow, 0.80, usual_bad_ratio=0.2).detects_doubling_after
-    assert seconds(half) == pytest.approx(10 * 3600)
-    assert expect(slow, 0.80, usual_bad_ratio=0.1).detects_doubling_after is None
-    assert expect(slow, 0.80, usual_bad_ratio=0.4).resets_after is None
-
-
-def seconds(duration: timedelta | None) -> float | None:
-    return None if duration is None else duration.total_seconds()
-
-
-def test_a_tier_that_cannot_fire_has_no_expectation() -> None:
-    with pytest.raises(ValueError, match="cannot fire at an objective"):
-        expect(standard_catalogue(28 * DAY)[0], objective=0.80)

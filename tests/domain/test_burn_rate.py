@@ -17,8 +17,9 @@ from service.domain.burn_rate import (
     judge_slo,
     judge_tier,
 )
+from service.domain.indicators import Indicator
 from service.domain.slis import Tally
-from service.domain.slos import Indicator, Slo
+from service.domain.slos import Slo
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 WINDOW = timedelta(days=28)
@@ -181,7 +182,7 @@ def test_an_alert_explains_itself_with_numbers() -> None:
     assert verdict.reason == (
         "28 of 40 scored answers did not pass expected_answer in the last 2 h 24 m: 3.50 times the "
         "sustainable rate (at least 2.53 with 99% confidence), 3.00 times in the last 12 m; the "
-        "threshold is 2"
+        "page threshold is 2"
     )
     assert verdict.long_burn == pytest.approx(3.5)
     assert verdict.long_burn_at_least == pytest.approx(2.53, abs=0.01)
@@ -291,3 +292,18 @@ def test_a_budget_is_spent_by_occurrences() -> None:
     nothing = budget(Tally.ZERO, 0.80)
     assert (nothing.spent, nothing.remaining) == (None, None)
     assert nothing.interval == pytest.approx((0, 5))
+
+
+@pytest.mark.parametrize(("bad", "status"), [(7, "healthy"), (8, "firing"), (9, "firing")])
+def test_what_a_healthy_app_shows_once_in_a_million_fires_before_the_bound_exceeds_the_factor(
+    bad: int, status: str
+) -> None:
+    tier = FOUR_TIERS.tiers[1]
+    slo = replace(FOUR_TIERS, tiers=(tier,))
+    long, short = reading(60, bad), reading(5, 2)
+    verdict = judge(long, short, slo=slo)
+    assert verdict.status == status
+    by_the_factor = long.tally.lower_bound(0.99) > tier.firing_ratio(slo.objective)
+    assert by_the_factor == (bad == 9)
+    told = "confidence, more than 1 with 99.9999%)" in verdict.reason
+    assert told == (bad == 8)

@@ -11,8 +11,9 @@ import pytest
 
 from service.domain.alert_windows import propose_catalogue
 from service.domain.burn_rate import SloVerdict, WindowReading, judge_slo
+from service.domain.indicators import Indicator
 from service.domain.slis import Tally
-from service.domain.slos import Indicator, Slo
+from service.domain.slos import Slo
 
 START = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 DAY_S = 86_400

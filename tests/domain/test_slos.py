@@ -7,11 +7,20 @@ from typing import Any
 import pytest
 
 from service.domain.alert_windows import AlertTier, propose_catalogue, standard_catalogue
-from service.domain.slos import Indicator, InvalidSloError, Slo, find_infeasibility
+from service.domain.indicators import Indicator, Member
+from service.domain.slos import (
+    Budgeting,
+    Consequence,
+    InvalidSloError,
+    Slo,
+    find_infeasibility,
+)
 
 WINDOW = timedelta(days=28)
 HOUR = timedelta(hours=1)
 QUALITY = Indicator("quality", "prime", "production", "expected_answer")
+FRESH = Indicator("freshness", "prime", "production")
+WHOLE = Indicator("composite", "", "production", members=(Member("part", 1.0),))
 SLO = Slo("correct", "support", QUALITY, 0.99, WINDOW, standard_catalogue(WINDOW))
 
 
@@ -36,11 +45,29 @@ def test_what_cannot_be_an_slo_is_refused_with_the_reason(
         replace(SLO, **change)
 
 
-def test_an_indicator_has_an_evaluator_exactly_where_it_is_about_quality() -> None:
-    with pytest.raises(InvalidSloError, match="quality indicator names its evaluator"):
-        Indicator("quality", "prime", "production")
-    with pytest.raises(InvalidSloError, match="availability indicator has none"):
-        Indicator("availability", "prime", "production", "refusal")
+FIVE = timedelta(minutes=5)
+SLICES = Budgeting("timeslices", FIVE, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"budgeting": Budgeting("timeslices", None, 0.95)}, "have a length"),
+        ({"budgeting": Budgeting("occurrences", FIVE)}, "nothing else, have a length"),
+        ({"budgeting": Budgeting("timeslices", FIVE)}, "have a target"),
+        ({"budgeting": Budgeting("timeslices", FIVE, 1.5)}, "found 1.5"),
+        ({"budgeting": Budgeting("timeslices", HOUR, 0.95)}, "no longer than the shortest"),
+        ({"indicator": FRESH}, "kind freshness is counted in time slices"),
+        ({"indicator": WHOLE, "budgeting": SLICES}, "a composite is made of its parts' budgets"),
+        ({"policy": (Consequence(1.0, "freeze"),)}, "less than all of it"),
+    ],
+)
+def test_a_budget_that_cannot_be_is_refused_with_the_reason(
+    change: dict[str, Any], reason: str
+) -> None:
+    assert replace(SLO, budgeting=SLICES).budgeting == SLICES
+    with pytest.raises(InvalidSloError, match=reason):
+        replace(SLO, **change)
 
 
 def test_every_window_is_read_once() -> None:

@@ -5,8 +5,9 @@ import pytest
 from service.domain.alert_windows import propose_catalogue
 from service.domain.attainment import Attainment
 from service.domain.coverage import StretchCounts, Versions
+from service.domain.indicators import Indicator
 from service.domain.slis import Tally
-from service.domain.slos import Indicator, Slo
+from service.domain.slos import Slo
 from service.domain.weekly_report import Amount, SloCounts, SloReport, Usage, report_slo
 
 WINDOW = timedelta(days=28)

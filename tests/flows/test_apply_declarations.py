@@ -5,8 +5,8 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from evaluators import registry
-from service.flows.apply_declarations import BlindSloError, apply_declarations
-from service.specs.declarations import Declarations
+from service.flows.apply_declarations import Applied, apply_declarations
+from service.flows.check_slos import BlindSloError
 from service.specs.problems import InvalidDeclarationError
 from service.store import tables
 from service.store.slos import list_slos
@@ -18,7 +18,7 @@ EXAMPLE = re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), r
 DECLARED = (tables.apps, tables.tasks, tables.slos, tables.channels)
 
 
-def apply(engine: Engine, *texts: str) -> Declarations:
+def apply(engine: Engine, *texts: str) -> Applied:
     files = [(f"{number}.yaml", text) for number, text in enumerate(texts)]
     return apply_declarations(engine, REGISTRY, files, {}, now=NOW)
 
@@ -78,9 +78,9 @@ def test_an_slo_on_a_quantity_without_a_pass_rule_is_refused(engine: Engine) -> 
 
 def test_a_task_may_not_lose_the_evaluator_of_a_stored_slo(engine: Engine) -> None:
     apply(engine, EXAMPLE)
-    app, task, _ = EXAMPLE.split("---\n")
+    _, task, _ = EXAMPLE.split("---\n")
     with pytest.raises(BlindSloError, match=r"answers-given.*has no evaluator refusal any more"):
-        apply(engine, app, task.replace("{name: refusal}, ", ""))
+        apply(engine, task.replace("{name: refusal}, ", ""))
 
 
 def test_a_broken_contract_is_named_where_it_stands(engine: Engine) -> None:

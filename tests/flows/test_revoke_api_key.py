@@ -5,11 +5,12 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from service.flows.create_api_key import UnknownAppError, create_api_key
+from service.flows.create_api_key import create_api_key
 from service.flows.list_api_keys import list_api_keys
 from service.flows.revoke_api_key import UnknownApiKeyError, revoke_api_key
 from service.settings import Settings
 from service.store.api_keys import StoredKey
+from service.store.known_apps import UnknownAppError
 from service.wiring import build_api
 from tests.declared import NOW, declare_app
 from tests.serving import serving

@@ -12,7 +12,6 @@ from evaluators.contract import EvaluatorConfig, Sample, Score, Task, Tier
 from evaluators.registry import Entry, Registry
 from service.domain.burn_rate import SloVerdict
 from service.domain.calls import CallCount
-from service.flows import evaluate_slos as flow
 from service.flows.evaluate_slos import evaluate_slos
 from service.flows.score_samples import score_samples
 from service.store import tables
@@ -169,19 +168,12 @@ def test_a_new_declaration_during_silence_resolves_nothing(engine: Engine) -> No
     assert incident.resolved_at is None
 
 
-def test_one_slo_that_cannot_be_read_does_not_stop_the_others(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = declare_app(engine)
-    declare_slo(engine, app, evaluator=None, objective=0.99, name="a-first")
-    declare_slo(engine, app, evaluator=None, objective=0.99)
-    original = flow.read_windows
-
-    def fail_once(
-        connection: object, measured: object, lengths: object, *, now: datetime
-    ) -> object:
-        monkeypatch.setattr(flow, "read_windows", original)
-        raise RuntimeError("unreadable")
-
-    monkeypatch.setattr(flow, "read_windows", fail_once)
+def test_one_slo_that_cannot_be_read_does_not_stop_the_others(engine: Engine) -> None:
+    app, elsewhere = declare_app(engine), declare_app(engine, "elsewhere")
+    for each in (app, elsewhere):
+        declare_slo(engine, each, evaluator=None, objective=0.99)
+        post(engine, each, (), every_minute(NOW - HOUR, NOW, 10))
+    with engine.begin() as connection:
+        of_elsewhere = tables.call_counts.c.app_id == elsewhere.id
+        connection.execute(tables.call_counts.update().where(of_elsewhere).values(squares=-1.0))
     assert evaluate_slos(engine, REGISTRY, now=NOW).keys() == {NAME}

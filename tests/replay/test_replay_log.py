@@ -219,7 +219,7 @@ def test_every_skipped_and_rejected_row_has_its_reason(
     server.refuse = lambda s: "is 9 days ago" if s.called_at.year == 2023 else None
     maps = ("--map", "prompt=q", "--map", "response=response.text", "--map", "latency_s=s")
     result = run(log, *arguments, *maps, "--time-column", "t", "--where", "m=x")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 3, result.output
     assert figure(result, "rows read") == 10
     assert figure(result, "rows skipped") == 8
     for reason in (
@@ -301,6 +301,34 @@ def test_a_server_that_takes_nothing_fails_the_command(
     result = run(log, *arguments, *MAPS, *SPAN)
     assert result.exit_code == 1
     assert figure(result, "sample called_at: is too old") == 25
+
+
+def test_a_partly_rejected_replay_has_an_exit_code_of_its_own(
+    server: StandIn, arguments: list[str], log: Path
+) -> None:
+    server.refuse = lambda sample: "is too old" if sample.called_at.hour < 12 else None
+    whole = (log, *arguments, *MAPS, *SPAN)
+    for told in ("calls sent", "was finished"):  # nor does asking once more make a success of it
+        result = run(*whole)
+        assert result.exit_code == 3
+        assert "The server rejected 13 calls; the rest is stored." in result.stderr
+        assert told in result.stdout
+    assert len(server.posts) == 1
+    assert len(server.samples) == 12
+
+
+def test_rows_that_are_skipped_do_not_change_the_exit_code(
+    server: StandIn, arguments: list[str], tmp_path: Path
+) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("query,answer,latency\n,yes,1\nwhy,because,1\n")
+    result = run(log, *arguments, *MAPS, *SPAN)
+    assert (result.exit_code, figure(result, "rows skipped")) == (0, 1)
+
+
+def test_the_help_says_what_the_exit_codes_mean() -> None:
+    told = " ".join(run("--help").stdout.split())
+    assert "3 finished, but the server rejected some" in told
 
 
 def test_a_log_that_changes_meanwhile_stops_the_replay(

@@ -141,18 +141,20 @@ def test_every_fault_of_every_document_is_told_at_once() -> None:
         ("x.yaml", "kind: Tsk"),
     ]
     assert faults(broken, {"HOOK": "https://hooks.example"}) == [
-        "a.yaml, document 1, spec.team: found 'Care Team'; "
+        "a.yaml:5, document 1, spec.team: found 'Care Team'; "
         "allowed: text that matches ^[a-z0-9][a-z0-9._-]{0,62}$",
-        "a.yaml, document 2, spec.secret: found ${SECRET}; set the variable SECRET in the "
+        "a.yaml:10, document 2, spec.secret: found ${SECRET}; set the variable SECRET in the "
         "environment, or write $${SECRET} for text",
-        "s.yaml, document 1, spec.timeWindow[0].duration: found '28 days'; "
-        "allowed: a whole number and m, h, d or w, like 30m, 6h, 28d or 1w",
-        "s.yaml, document 1, spec.objectives[0].target: found the number 95; "
+        "s.yaml:20, document 1, spec.timeWindow[0].duration: found '28 days'; "
+        "allowed: a whole number and m, h, d or w, like 30m, 6h, 28d or 1w "
+        "(in calendars M, Q and Y, too)",
+        "s.yaml:22, document 1, spec.objectives[0].target: found the number 95; "
         "allowed: a number between 0 and 1, like 0.95 (or targetPercent: 95)",
-        "t.yaml, document 1, spec.drfit: found an unknown field 'drfit'; "
+        "t.yaml:11, document 1, spec.drfit: found an unknown field 'drfit'; "
         "did you mean 'drift'? Allowed: app, contract, drift, evaluators, sampleRate",
-        "x.yaml, document 1, kind: found 'Tsk'; did you mean 'Task'? "
-        "Allowed: App, Channel, SLO, Task",
+        "x.yaml:1, document 1, kind: found 'Tsk'; did you mean 'Task'? "
+        "Allowed: AlertCondition, AlertNotificationTarget, AlertPolicy, App, Channel, DataSource, "
+        "SLI, SLO, Service, Task",
     ]
 
 
@@ -160,9 +162,9 @@ CHANGES = [
     ("target: 0.95", "target: '0.95'", "target: found '0.95'; allowed: a number, not quoted"),
     ("target: 0.95", "target: .nan", "target: found the number nan; allowed: a number"),
     ("{target: 0.95}", "{}", "objectives[0]: found a mapping; allowed: exactly one of target"),
-    ("isRolling: true", "isRolling: false", "isRolling: found false; allowed: true; calendar"),
-    ("Occurrences", "Timeslices", "budgetingMethod: found 'Timeslices'; allowed: 'Occurrences'"),
-    ("op: gt", "op: lt", "condition.op: found 'lt'; allowed: 'gt'"),
+    ("isRolling: true", "isRolling: false", "timeWindow[0].calendar: found nothing; this field"),
+    ("Occurrences", "Timeslice", "budgetingMethod: found 'Timeslice'; allowed: 'Occurrences', 'T"),
+    ("op: gt", "op: le", "condition.op: found 'le'; allowed: 'gt', 'gte', 'lt' or 'lte'"),
     ("severity: page", "severity: sms", "severity: found 'sms'; allowed: 'page' or 'ticket'"),
     ("threshold: 5", "threshold: -1", "threshold: found the number -1; allowed: a number above 0"),
     ("threshold: 5", "threshold: 0.5", "a burn-rate threshold is at least 0.9"),
@@ -220,32 +222,34 @@ def test_a_fault_is_told_with_what_was_found_and_what_is_allowed(
 def test_names_that_are_taken_twice_are_told_with_the_first_place() -> None:
     twice = [*ALL, ("z.yaml", f"{APP}---{TASK}---{CHANNEL}---{SLO}")]
     assert faults(twice) == [
-        "z.yaml, document 1, metadata.name: found a second app 'support'; it is declared before, "
+        "z.yaml:4, document 1, metadata.name: found a second app 'support'; it is declared before, "
         "in a.yaml, document 1",
-        "z.yaml, document 2, metadata.name: found a second task 'answer'; it is declared before, "
+        "z.yaml:9, document 2, metadata.name: found a second task 'answer'; it is declared before, "
         "in t.yaml, document 1",
-        "z.yaml, document 3, metadata.name: found a second channel 'care-hook'; it is declared "
+        "z.yaml:20, document 3, metadata.name: found a second channel 'care-hook'; it is declared "
         "before, in a.yaml, document 2",
-        "z.yaml, document 4, metadata.name: found a second SLO 'correct'; it is declared before, "
-        "in s.yaml, document 1",
+        "z.yaml:25, document 4, metadata.name: found a second SLO 'correct'; it is declared "
+        "before, in s.yaml, document 1",
     ]
 
 
 @pytest.mark.parametrize("url", ["ftp://tok.example/t0ken", "https://[t0ken", "t0ken", "http://"])
 def test_a_wrong_address_is_refused_without_being_shown(url: str) -> None:
     (fault,) = faults(environment={"HOOK": url, "SECRET": "x"})
-    assert fault.startswith("a.yaml, document 2, spec.url: found a value that is not shown here")
+    assert fault.startswith("a.yaml:10, document 2, spec.url: found a value that is not shown here")
     assert "t0ken" not in fault
 
 
 def test_a_reference_into_a_faulty_document_is_no_second_fault() -> None:
     broken = with_change("drift: [length]", "drift: 3")
-    assert faults(broken) == ["t.yaml, document 1, spec.drift: found the number 3; allowed: a list"]
+    assert faults(broken) == [
+        "t.yaml:11, document 1, spec.drift: found the number 3; allowed: a list"
+    ]
 
 
 def test_tiers_that_cannot_fire_are_refused_with_a_catalogue_that_can_be_pasted() -> None:
     (fault,) = faults(with_change("target: 0.95", "target: 0.8"))
-    assert "tiers that cannot fire (page at 5 over 6h)" in fault
+    assert "tiers that cannot fire (page at 5 over 6 h)" in fault
     assert "a total failure burns 5 times the sustainable rate, no more" in fault
     start = fault.index("  alertPolicies:")
     pasted = SLO[: SLO.index("  alertPolicies:")].replace("target: 0.95", "target: 0.8")
@@ -271,7 +275,7 @@ def test_faults_of_evaluators_are_told_by_who_knows_them() -> None:
             yield ("config", "unit"), f"allowed for {task.name}: characters or words"
 
     assert faults(check_evaluator=check) == [
-        "t.yaml, document 1, spec.evaluators[1].config.unit: found nothing; "
+        "t.yaml:10, document 1, spec.evaluators[1].config.unit: found nothing; "
         "allowed for answer: characters or words"
     ]
 

@@ -69,8 +69,13 @@ def test_every_growing_table_leads_its_keys_with_the_app_and_has_no_foreign_key(
         "samples",
         "scores",
         "call_counts",
+        "call_totals",
         "sli_minutes",
+        "sli_totals",
         "drift_counts",
+        "slo_evidence",
+        "signal_counts",
+        "signal_totals",
         "signals",
         "sessions",
     }

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 from service.flows.evaluate_slos import evaluate_slos
 from service.flows.open_incident import raise_alert
 from service.flows.resolve_incident import resolve_incident
+from service.flows.watch_blindness import watch_blindness
 from service.store.incidents import read_incident
 from tests.declared import NOW
 from tests.flows.incident_fixtures import add_app
@@ -150,3 +151,15 @@ def test_what_is_over_is_listed_apart_page_by_page(site: Site, engine: Engine) -
     assert page.count('<span class="status resolved">') == 50
     (older,) = re.findall(r'href="/incidents\?before=(\d+)"', page)
     assert site.page(f"/incidents?before={older}").count('<span class="status resolved">') == 1
+
+
+def test_blindness_says_that_nothing_is_known(site: Site, engine: Engine) -> None:
+    watch_app(engine)
+    for minutes in range(0, 40, 4):
+        watch_blindness(
+            engine, patience=timedelta(minutes=30), now=NOW + timedelta(minutes=minutes)
+        )
+    page = site.page("/incidents/1")
+    assert "cannot be judged" in page
+    assert "nothing is known to be right" in page
+    assert "SLOs of the same task" in page

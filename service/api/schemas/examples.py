@@ -57,3 +57,60 @@ RECEIPT: dict[str, Any] = {
     "truncations": [],
     "sample_rates": {"default": None, "tasks": {"answer": 0.1}},
 }
+
+
+def _attributes(**texts: str) -> list[dict[str, Any]]:
+    return [
+        {"key": name.replace("__", "."), "value": {"stringValue": text}}
+        for name, text in texts.items()
+    ]
+
+
+_SPAN = {"traceId": "5b8aa5a2d2c872e8321cf37308d69df2", "spanId": "051581bf3cb55c13"}
+TRACES: dict[str, Any] = {
+    "resourceSpans": [
+        {
+            "resource": {"attributes": _attributes(service__version="1.4.0")},
+            "scopeSpans": [
+                {
+                    "spans": [
+                        {
+                            **_SPAN,
+                            "name": "chat gpt-4",
+                            "startTimeUnixNano": "1795607998250000000",
+                            "endTimeUnixNano": "1795607999062500000",
+                            "attributes": _attributes(
+                                gen_ai__operation__name="chat",
+                                gen_ai__provider__name="openai",
+                                gen_ai__request__model="gpt-4",
+                                gen_ai__response__model="gpt-4-0613",
+                                gen_ai__input__messages="Is 7919 a prime number?",
+                                gen_ai__output__messages="[Yes]",
+                            ),
+                        }
+                    ]
+                }
+            ],
+        }
+    ]
+}
+LOGS: dict[str, Any] = {
+    "resourceLogs": [
+        {
+            "scopeLogs": [
+                {
+                    "logRecords": [
+                        {
+                            **_SPAN,
+                            "eventName": "gen_ai.evaluation.result",
+                            "attributes": _attributes(
+                                gen_ai__evaluation__name="faithful",
+                                gen_ai__evaluation__score__label="pass",
+                            ),
+                        }
+                    ]
+                }
+            ]
+        }
+    ]
+}

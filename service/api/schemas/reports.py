@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from service.domain.indicators import IndicatorKind
 from service.domain.slis import Interval
 from service.domain.weekly_report import WeeklyReport
 
@@ -74,7 +75,7 @@ class ReportedIncidentOut(_Out):
 class IndicatorOut(_Out):
     """What is counted."""
 
-    kind: Literal["availability", "quality"]
+    kind: IndicatorKind
     task: str
     environment: str
     evaluator: str | None

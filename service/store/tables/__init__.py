@@ -6,26 +6,50 @@ everywhere; *local* tables live on the coordinator.
 """
 
 from service.store.tables.base import metadata
-from service.store.tables.declared import api_keys, app_channels, apps, channels, slos, tasks, teams
+from service.store.tables.declared import (
+    api_keys,
+    app_channels,
+    apps,
+    channels,
+    corrections,
+    slo_versions,
+    slos,
+    tasks,
+    teams,
+)
 from service.store.tables.growing import (
     call_counts,
+    call_totals,
     drift_counts,
     samples,
     scores,
     sessions,
+    signal_counts,
+    signal_totals,
     signals,
     sli_minutes,
+    sli_totals,
+    slo_evidence,
 )
-from service.store.tables.incidents import alerts, incident_events, incidents, notifications
+from service.store.tables.incidents import (
+    alerts,
+    budget_crossings,
+    incident_events,
+    incidents,
+    notifications,
+)
 from service.store.tables.work import (
     api_key_uses,
     awaited_scores,
     drift_references,
     drift_states,
+    heartbeats,
     ingest_batches,
     open_sessions,
     scoring_jobs,
     sdk_instances,
+    slo_leaks,
+    slo_spells,
     slo_states,
 )
 
@@ -36,11 +60,15 @@ __all__ = [
     "app_channels",
     "apps",
     "awaited_scores",
+    "budget_crossings",
     "call_counts",
+    "call_totals",
     "channels",
+    "corrections",
     "drift_counts",
     "drift_references",
     "drift_states",
+    "heartbeats",
     "incident_events",
     "incidents",
     "ingest_batches",
@@ -52,9 +80,16 @@ __all__ = [
     "scoring_jobs",
     "sdk_instances",
     "sessions",
+    "signal_counts",
+    "signal_totals",
     "signals",
     "sli_minutes",
+    "sli_totals",
+    "slo_evidence",
+    "slo_leaks",
+    "slo_spells",
     "slo_states",
+    "slo_versions",
     "slos",
     "tasks",
     "teams",

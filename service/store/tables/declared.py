@@ -8,12 +8,14 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
+    Index,
     Integer,
-    Interval,
     LargeBinary,
     Table,
     Text,
     UniqueConstraint,
+    false,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -29,6 +31,9 @@ channels = Table(
     Column("kind", Text, CheckConstraint("kind IN ('webhook')", name="kind"), nullable=False),
     Column("url", Text, nullable=False),
     Column("secret", Text),
+    # The apps that it was last declared beside: with them it can go. See `store/ownership.py`.
+    Column("declared_beside", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    instant("archived_at", nullable=True),
 )
 
 apps = Table(
@@ -62,6 +67,8 @@ tasks = Table(
     Column("evaluators", JSONB, nullable=False),
     Column("drift_evaluators", ARRAY(Text), nullable=False),
     Column("sample_rate", Double),
+    # Whether its app was last declared in the same set of documents: with it the task can go.
+    Column("declared_with_app", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("app_id", "name"),
 )
 
@@ -72,21 +79,25 @@ slos = Table(
     Column("app_id", BigInteger, ForeignKey("apps.id"), nullable=False),
     Column("name", Text, nullable=False),
     Column("display_name", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("environment", Text, nullable=False),
-    Column("task", Text, nullable=False),
-    Column("evaluator", Text),
-    Column("objective", Double, nullable=False),
-    Column("window", Interval, nullable=False),
-    Column("tiers", JSONB, nullable=False),
+    # See `store/slo_documents.py`.
+    Column("definition", JSONB, nullable=False),
+    # As of tasks.
+    Column("declared_with_app", Boolean, nullable=False, server_default=false()),
     instant("archived_at", nullable=True),
     UniqueConstraint("app_id", "name"),
-    CheckConstraint("objective > 0 AND objective < 1", name="objective"),
-    CheckConstraint(
-        "(kind = 'quality' AND evaluator IS NOT NULL)"
-        " OR (kind = 'availability' AND evaluator IS NULL)",
-        name="kind",
-    ),
+)
+
+# What was ever in force, and who brought it: rows are added, never changed.
+slo_versions = Table(
+    "slo_versions",
+    metadata,
+    Column("slo_id", BigInteger, ForeignKey("slos.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    # As of slos, with the display name.
+    Column("definition", JSONB, nullable=False),
+    instant("applied_at"),
+    Column("applied_by", Text, nullable=False),
+    Column("note", Text, nullable=False),
 )
 
 api_keys = Table(
@@ -103,4 +114,24 @@ api_keys = Table(
     Column("rate_limit_per_s", Double),
     instant("created_at"),
     instant("revoked_at", nullable=True),
+)
+
+# Minutes that count for nothing, and who said so; a row is revoked, never deleted.
+corrections = Table(
+    "corrections",
+    metadata,
+    identity(),
+    Column("app_id", BigInteger, ForeignKey("apps.id"), nullable=False),
+    # Which SLOs of the app it holds for; null: whichever.
+    *(Column(name, Text) for name in ("environment", "task", "slo")),
+    instant("starts_at"),
+    instant("ends_at"),
+    Column("reason", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    instant("created_at"),
+    instant("revoked_at", nullable=True),
+    Column("revoked_by", Text),
+    CheckConstraint("ends_at > starts_at", name="ends"),
+    CheckConstraint("(revoked_at IS NULL) = (revoked_by IS NULL)", name="revocation"),
+    Index("ix_corrections_app_id_ends_at", "app_id", "ends_at"),
 )

@@ -73,38 +73,83 @@ scores = _growing(
     Index("ix_scores_stream", "app_id", "environment", "task", "evaluator", "called_at"),
 )
 
-call_counts = _growing(
-    "call_counts",
-    "minute",
-    Column("app_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("minute", Instant, primary_key=True),
-    *(Column(name, Text, primary_key=True) for name in (*_DIMENSIONS, "outcome")),
-    Column("calls", BigInteger, nullable=False),
-    # Equal to `calls` where each was counted; more where kept ones stand for those that were not.
-    *sums("squares"),
-    Column("input_tokens", BigInteger, nullable=False),
-    Column("output_tokens", BigInteger, nullable=False),
-    Column("cost_usd", Double, nullable=False),
-    # Calls by latency, in the buckets of `domain/latency.py`; empty where no latency was told.
-    Column("latency_counts", ARRAY(BigInteger), nullable=False),
-)
+_OF_CALLS = ("release", "model", "prompt_version", "outcome")
+_OF_SCORES = ("release", "model", "prompt_version")
 
-sli_minutes = _growing(
-    "sli_minutes",
-    "minute",
-    Column("app_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("minute", Instant, primary_key=True),
-    *(
-        Column(name, Text, primary_key=True)
-        for name in (*_DIMENSIONS, "evaluator", "evaluator_version")
-    ),
-    # Samples whose evaluator failed: not counted in n, and not forgotten.
-    Column("failed_n", BigInteger, nullable=False),
-    Column("n", BigInteger, nullable=False),
-    *sums("w", "w2", "wx", "wx2"),
-    Column("bad_n", BigInteger, nullable=False),
-    *sums("bad_w", "bad_w2"),
-)
+
+def _counts(name: str, of: tuple[str, ...], by: tuple[str, ...], *sums: Column[Any]) -> Table:
+    """Counts of each minute. An SLO reads one task over a time: what it names leads the key."""
+    return _growing(
+        name,
+        "minute",
+        Column("app_id", BigInteger, primary_key=True, autoincrement=False),
+        *(Column(word, Text, primary_key=True) for word in of),
+        Column("minute", Instant, primary_key=True),
+        *(Column(word, Text, primary_key=True) for word in by),
+        *sums,
+    )
+
+
+def _totals(name: str, of: tuple[str, ...], by: tuple[str, ...], *sums: Column[Any]) -> Table:
+    """The same counts, added up over `span` hours: 1 or 24."""
+    return _growing(
+        name,
+        "starts_at",
+        Column("app_id", BigInteger, primary_key=True, autoincrement=False),
+        *(Column(word, Text, primary_key=True) for word in of),
+        Column("span", SmallInteger, primary_key=True, autoincrement=False),
+        Column("starts_at", Instant, primary_key=True),
+        *(Column(word, Text, primary_key=True) for word in by),
+        # Which minutes of the hour have counts, a bit each; 0 of a day.
+        Column("minutes_seen", BigInteger, nullable=False),
+        *sums,
+    )
+
+
+def _call_sums() -> list[Column[Any]]:
+    return [
+        Column("calls", BigInteger, nullable=False),
+        # Equal to `calls` where each was counted; more where kept ones stand for others too.
+        *sums("squares"),
+        Column("input_tokens", BigInteger, nullable=False),
+        Column("output_tokens", BigInteger, nullable=False),
+        Column("cost_usd", Double, nullable=False),
+        # Calls by latency, in the buckets of `domain/latency.py`; empty where none was told.
+        Column("latency_counts", ARRAY(BigInteger), nullable=False),
+    ]
+
+
+def _score_sums() -> list[Column[Any]]:
+    return [
+        # Samples whose evaluator failed: not counted in n, and not forgotten.
+        Column("failed_n", BigInteger, nullable=False),
+        Column("n", BigInteger, nullable=False),
+        *sums("w", "w2", "wx", "wx2"),
+        Column("bad_n", BigInteger, nullable=False),
+        *sums("bad_w", "bad_w2"),
+    ]
+
+
+def _signal_sums() -> list[Column[Any]]:
+    return [
+        # By all the kinds of signals that speak against them, see `domain/signal_counts.py`.
+        Column("kinds", SmallInteger, primary_key=True, autoincrement=False),
+        Column("n", BigInteger, nullable=False),
+        *sums("w", "w2"),
+    ]
+
+
+_TASK = ("environment", "task")
+_STREAM = (*_TASK, "evaluator", "evaluator_version")
+
+call_counts = _counts("call_counts", _TASK, _OF_CALLS, *_call_sums())
+call_totals = _totals("call_totals", _TASK, _OF_CALLS, *_call_sums())
+sli_minutes = _counts("sli_minutes", _STREAM, _OF_SCORES, *_score_sums())
+sli_totals = _totals("sli_totals", _STREAM, _OF_SCORES, *_score_sums())
+
+# Kept calls that users spoke against, by the time of the call.
+signal_counts = _counts("signal_counts", _TASK, _OF_SCORES, *_signal_sums())
+signal_totals = _totals("signal_totals", _TASK, _OF_SCORES, *_signal_sums())
 
 drift_counts = _growing(
     "drift_counts",
@@ -115,6 +160,25 @@ drift_counts = _growing(
     Column("bin", SmallInteger, primary_key=True, autoincrement=False),
     Column("n", BigInteger, nullable=False),
     *sums("w", "w2"),
+)
+
+slo_evidence = _growing(
+    "slo_evidence",
+    "hour",
+    Column("app_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("slo_id", BigInteger, primary_key=True, autoincrement=False),
+    # Of the SLO's indicator and objective: what was won against another one is never added to it.
+    Column("target_version", Text, primary_key=True),
+    Column("evaluator_version", Text, primary_key=True),
+    Column("hour", Instant, primary_key=True),
+    # See `domain/bets.py`.
+    Column("n", BigInteger, nullable=False),
+    Column("good_n", BigInteger, nullable=False),
+    Column("good_weight", Double, nullable=False),
+    *sums("w", "w2"),
+    Column("bad_n", BigInteger, nullable=False),
+    *sums("bad_w", "bad_w2"),
+    Column("terms", ARRAY(Double), nullable=False),
 )
 
 signals = _growing(

@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -71,7 +72,8 @@ notifications = Table(
     "notifications",
     metadata,
     identity(),
-    Column("incident_id", BigInteger, ForeignKey("incidents.id"), nullable=False, index=True),
+    # Null: what is told is no incident.
+    Column("incident_id", BigInteger, ForeignKey("incidents.id"), index=True),
     Column("channel_id", BigInteger, nullable=False),
     Column("dedup_key", Text, nullable=False),
     Column("payload", JSONB, nullable=False),
@@ -87,4 +89,28 @@ notifications = Table(
         "next_attempt_at",
         postgresql_where=text("delivered_at IS NULL AND failed_at IS NULL"),
     ),
+)
+
+# How long an error budget was so low that a consequence of its policy was in force.
+budget_crossings = Table(
+    "budget_crossings",
+    metadata,
+    identity(),
+    Column("slo_id", BigInteger, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("at_remaining", Double, nullable=False),
+    # What remained when it began.
+    Column("remaining", Double, nullable=False),
+    # Names the period of the budget that it began in.
+    instant("period_at"),
+    instant("since"),
+    instant("until", nullable=True),
+    CheckConstraint("action IN ('notify', 'freeze')", name="action"),
+    Index(
+        "one_open_crossing_per_consequence",
+        *("slo_id", "action", "at_remaining"),
+        unique=True,
+        postgresql_where=text('"until" IS NULL'),
+    ),
+    Index("ix_budget_crossings_slo_id_since", "slo_id", "since"),
 )

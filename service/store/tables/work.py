@@ -150,6 +150,23 @@ slo_states = Table(
     CheckConstraint("status IN ('firing', 'healthy', 'unknown')", name="status"),
 )
 
+slo_leaks = Table(
+    "slo_leaks",
+    metadata,
+    Column("slo_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("target_version", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("e_value", Double, nullable=False),
+    Column("threshold", Double, nullable=False),
+    Column("hours_seen", Integer, nullable=False),
+    instant("judged_until"),
+    instant("leaking_since", nullable=True),
+    instant("alarmed_at", nullable=True),
+    Column("reading", JSONB, nullable=False),
+    CheckConstraint("status IN ('firing', 'healthy', 'unknown')", name="status"),
+)
+
 drift_states = Table(
     "drift_states",
     metadata,
@@ -160,4 +177,28 @@ drift_states = Table(
     Column("verdict", JSONB, nullable=False),
     instant("evaluated_at"),
     CheckConstraint("status IN ('firing', 'healthy', 'unknown')", name="status"),
+)
+
+# Since when an SLO stands as it does: `slo_states` has only how.
+slo_spells = Table(
+    "slo_spells",
+    metadata,
+    Column("slo_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("status", Text, nullable=False),
+    instant("since"),
+    # Since when nothing can be judged, and why; null while it can.
+    instant("blind_since", nullable=True),
+    Column("cause", Text),
+    instant("noted_at"),
+    CheckConstraint("status IN ('firing', 'healthy', 'unknown')", name="status"),
+)
+
+# One row: written once a minute, which shows that the database can be written to.
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    instant("written_at"),
+    instant("delivered_at", nullable=True),
+    CheckConstraint("id = 1", name="only_one"),
 )
