@@ -7,7 +7,7 @@ call of a Poisson stream with one probability leaves a thinner Poisson stream.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +104,8 @@ class Stream:
 
     def calls(self) -> NDArray[np.int64]:
         """Running sum of all kept calls."""
-        return np.sum([counts.total for _, counts in self.parts], axis=0)
+        total: NDArray[np.int64] = np.sum([counts.total for _, counts in self.parts], axis=0)
+        return total
 
 
 def _known_later(
@@ -221,7 +222,8 @@ def find_gaps(stream: Stream, window: timedelta) -> Flags:
     return gaps
 
 
-def _over(sums: NDArray[np.generic], length: int) -> NDArray[np.generic]:
+def _over(sums: NDArray[Any], length: int) -> NDArray[Any]:
     """By minute, what came in the last so many; nothing before the first."""
     padded = np.concatenate([np.repeat(sums[:, :1], length, axis=1), sums], axis=1)
-    return (padded[:, length:] - padded[:, :-length])[:, 1:]
+    over: NDArray[Any] = (padded[:, length:] - padded[:, :-length])[:, 1:]
+    return over

@@ -43,7 +43,9 @@ LIMIT_S = 120.0
 def measure_prometheus(slos: int) -> float | None:
     """Seconds of one evaluation of all rules of so many SLOs; None where there is no Prometheus.
 
-    The sum of what its groups took: it evaluates them spread over the interval.
+    The sum of what its groups took. It evaluates them spread over the interval, which is so long
+    that they do not keep each other waiting: as one group, one rule after the other, they take as
+    long.
     """
     missing = [name for name in ("prometheus", "promtool") if shutil.which(name) is None]
     if missing:

@@ -6,9 +6,11 @@ import typer
 from rich.console import Console
 
 from service.cli import corrections, database, declare, jobs, keys, run, slo, users
+from service.cli.backtest import backtest
 from service.cli.demo import demo
 from service.cli.export import export
 from service.cli.gate import gate
+from service.cli.rebuild import rebuild
 from service.cli.replay import replay
 from service.cli.report import report
 from service.errors import WatchkeeperError
@@ -29,6 +31,8 @@ app.command()(replay)
 app.command()(export)
 app.command()(demo)
 app.command()(gate)
+app.command()(backtest)
+app.command()(rebuild)
 app.add_typer(keys.keys, name="keys")
 app.add_typer(jobs.jobs, name="jobs")
 app.add_typer(corrections.corrections, name="corrections")

@@ -27,7 +27,7 @@ from service.demo.live import Pace, live_traffic, open_client
 from service.demo.receiver import listen
 from service.demo.support_app import APP
 from service.errors import UnavailableError
-from service.flows.apply_declarations import apply_declarations
+from service.flows.apply_declarations import Terms, apply_declarations
 from service.flows.create_api_key import create_api_key
 from service.replay.sender import Sender
 from service.settings import Settings, environment
@@ -135,7 +135,10 @@ def _declare(engine: Engine, webhook_url: str) -> str:
     with as_file(files(simulation) / "declarations") as folder:
         documents = read_documents(folder)
     variables = {"DEMO_WEBHOOK_URL": webhook_url}
-    apply_declarations(engine, registry.load(), documents, variables, now=utc_now())
+    terms = Terms(author="demo")
+    apply_declarations(
+        engine, registry.load(), documents, variables, terms=terms, now=utc_now()
+    )
     return create_api_key(engine, APP, now=utc_now()).secret
 
 

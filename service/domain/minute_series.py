@@ -152,8 +152,7 @@ class Stream:
         days = self._days[(self._days >= oldest) & (self._days <= last)]
         if not len(days):
             return Lifetime(None, None)
-        first, last = (self._instant(int(day) * 24 * 60) for day in (days[0], days[-1]))
-        return Lifetime(first, last)
+        return Lifetime(*(self._instant(int(day) * 24 * 60) for day in (days[0], days[-1])))
 
     def _index(self, instant: datetime) -> int:
         return max(0, (instant - self._counts.start) // _MINUTE)
@@ -177,8 +176,8 @@ def _slice(
     whole = slice(skipped, skipped + count * width)
     sums = counts.sums[:, whole].reshape(len(FIELDS), count, width).sum(axis=2)
     cost = counts.cost_usd[whole].reshape(count, width).sum(axis=1)
-    held = counts.held[whole].reshape(count, width).any(axis=1)
-    wanted = held.copy()
+    held = counts.held[whole].reshape(count, width).max(axis=1, initial=False)
+    wanted: NDArray[np.bool_] = np.array(held)
     if indicator.kind == "freshness" and held.any():
         # What was silent since the first call was missed.
         wanted[max(0, _first_slice(counts, skipped, width)) :] = True

@@ -35,7 +35,7 @@ def read_tally_by_version(
         .order_by(func.sum(measured.size).desc(), *names)
         .limit(LARGEST)
     )
-    return {Version(*row[:3]): measured.tally(row[3:]) for row in rows}
+    return {Version(*row[:3]): measured.judged(measured.tally(row[3:])) for row in rows}
 
 
 def read_tallies_by_step(

@@ -127,7 +127,10 @@ class Measured:
             return Tally.from_counts(int(total), int(bad), w2=float(w2), bad_w2=float(bad_w2))
         named = dict(zip(SUMS, sums, strict=True))
         # Sums of bigints are numeric in the database.
-        tally = Tally(**named | {name: int(named[name]) for name in ("n", "bad_n")})
+        return Tally(**named | {name: int(named[name]) for name in ("n", "bad_n")})
+
+    def judged(self, tally: Tally) -> Tally:
+        """A tally with what this indicator calls bad. Add up first: a mean is rounded once."""
         return tally.of_mean() if self.indicator.kind == "mean" else tally
 
     def within(self, start: datetime, end: datetime) -> list[ColumnElement[bool]]:

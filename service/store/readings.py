@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Connection, Integer, Text, and_, func, select
 from service.domain.blindness import WindowReading
 from service.domain.slis import Tally
 from service.domain.slos import Slo
+from service.domain.strata import weigh_strata
 from service.domain.time_slices import cut_window, floor_minute
 from service.domain.traffic import WEEK, Slices, Traffic
 from service.store.asking import plan_for_many, unnested
@@ -57,7 +58,7 @@ def read_slos(
         connection, [leaf.measured for leaf in leaves], since=now - WEEK - longest, now=now
     )
     waiting = _read_waiting(connection, leaves, now)
-    sliced = _count_slices(connection, leaves, traffic, now)
+    tallies = _tallies(connection, leaves, counted, traffic, now)
     cuts = {each.slo.window_lengths: _slices_of(each.slo.window_lengths, now) for each in wanted}
     readings = []
     number = 0
@@ -66,7 +67,7 @@ def read_slos(
         for _ in range(max(1, len(each.measured.parts))):
             leaf = leaves[number]
             evidence = _Evidence(
-                leaf, counted[number], traffic[number], waiting[number], sliced.get(number)
+                leaf, counted[number], traffic[number], waiting[number], tallies[number]
             )
             parts.append(_read(evidence, cuts[each.slo.window_lengths], now))
             number += 1
@@ -87,10 +88,11 @@ def read_tallies(
     if measured.parts:
         shares = [read_tallies(connection, part, edges) for part, _ in measured.parts]
         weights = [weight for _, weight in measured.parts]
-        return [_weighted(tallies, weights) for tallies in zip(*shares, strict=True)]
+        return [weigh_strata(tallies, weights) for tallies in zip(*shares, strict=True)]
     asked = Asked(measured, tuple(edges))
     if measured.budgeting.slice_length is None:
-        return [counted.tally for counted in count_between(connection, [asked])[0]]
+        between = count_between(connection, [asked])[0]
+        return [measured.judged(counted.tally) for counted in between]
     return count_slices_between(connection, asked, first_at=edges[0], now=edges[-1])
 
 
@@ -129,18 +131,24 @@ def _count(connection: Connection, leaves: Sequence[_Leaf]) -> list[dict[datetim
     return since
 
 
-def _count_slices(
-    connection: Connection, leaves: Sequence[_Leaf], traffic: Sequence[Traffic], now: datetime
-) -> dict[int, dict[datetime, Tally]]:
-    """By leaf that is counted in time slices: the slices since each edge."""
-    sliced = {}
-    for number, (leaf, its) in enumerate(zip(leaves, traffic, strict=True)):
-        if leaf.measured.budgeting.slice_length is None:
+def _tallies(
+    connection: Connection,
+    leaves: Sequence[_Leaf],
+    counted: Sequence[Mapping[datetime, Counted]],
+    traffic: Sequence[Traffic],
+    now: datetime,
+) -> list[Mapping[datetime, Tally]]:
+    """What is judged since each edge: calls and scores, or time slices of them."""
+    tallies: list[Mapping[datetime, Tally]] = []
+    for leaf, since, its in zip(leaves, counted, traffic, strict=True):
+        measured = leaf.measured
+        if measured.budgeting.slice_length is None:
+            tallies.append({at: measured.judged(held.tally) for at, held in since.items()})
             continue
-        tallies = count_slices_between(connection, leaf.asked, first_at=its.first_at, now=now)
-        summed = list(accumulate(reversed(tallies)))[::-1]
-        sliced[number] = dict(zip(leaf.asked.edges, summed, strict=False))
-    return sliced
+        slices = count_slices_between(connection, leaf.asked, first_at=its.first_at, now=now)
+        summed = list(accumulate(reversed(slices)))[::-1]
+        tallies.append(dict(zip(leaf.asked.edges, summed, strict=False)))
+    return tallies
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +157,7 @@ class _Evidence:
     counted: Mapping[datetime, Counted]
     traffic: Traffic
     waiting: Mapping[timedelta, int]
-    sliced: Mapping[datetime, Tally] | None
+    tallies: Mapping[datetime, Tally]
 
 
 def _read(evidence: _Evidence, slices: Slices, now: datetime) -> SloReading:
@@ -162,9 +170,9 @@ def _read(evidence: _Evidence, slices: Slices, now: datetime) -> SloReading:
     for length, (observed, expected) in zip(leaf.slo.window_lengths, covered, strict=True):
         start = leaf.starts[length]
         counted = evidence.counted[start]
-        tally = counted.tally if evidence.sliced is None else evidence.sliced[start]
+        tally = evidence.tallies[start]
         unscored = counted.failed_n + evidence.waiting.get(length, 0)
-        if evidence.sliced is not None and counted.tally.n:
+        if counted.tally.n:  # of time slices as many as of the scores in them
             unscored = round(unscored * tally.n / counted.tally.n)
         windows[length] = WindowReading(
             tally=tally,
@@ -174,12 +182,7 @@ def _read(evidence: _Evidence, slices: Slices, now: datetime) -> SloReading:
             newest_at=now if is_freshness and traffic.newest_at else traffic.newest_at,
             missed_calls=0.0 if is_freshness else missed,
         )
-    budget = (
-        evidence.counted[leaf.budget_start].tally
-        if evidence.sliced is None
-        else evidence.sliced[leaf.budget_start]
-    )
-    return SloReading(windows, budget)
+    return SloReading(windows, evidence.tallies[leaf.budget_start])
 
 
 def _combined(parts: Sequence[SloReading], weights: Sequence[float]) -> SloReading:
@@ -188,7 +191,7 @@ def _combined(parts: Sequence[SloReading], weights: Sequence[float]) -> SloReadi
         readings = [part.windows[length] for part in parts]
         newest = [reading.newest_at for reading in readings if reading.newest_at is not None]
         windows[length] = WindowReading(
-            tally=_weighted([reading.tally for reading in readings], weights),
+            tally=weigh_strata([reading.tally for reading in readings], weights),
             unscored=sum(reading.unscored for reading in readings),
             observed_slices=sum(reading.observed_slices for reading in readings),
             expected_slices=sum(reading.expected_slices for reading in readings),
@@ -196,18 +199,7 @@ def _combined(parts: Sequence[SloReading], weights: Sequence[float]) -> SloReadi
             newest_at=min(newest) if len(newest) == len(readings) else None,
             missed_calls=max(reading.missed_calls for reading in readings),
         )
-    return SloReading(windows, _weighted([part.budget for part in parts], weights))
-
-
-def _weighted(tallies: Sequence[Tally], weights: Sequence[float]) -> Tally:
-    """All of them as strata: each has its weight's share of the whole, however large it is.
-
-    Source: Saerndal, Swensson, Wretman, Model Assisted Survey Sampling (1992), 3.7.
-    """
-    present = [(tally, weight) for tally, weight in zip(tallies, weights, strict=True) if tally.n]
-    total = sum(weight for _, weight in present)
-    calls = sum(tally.n for tally, _ in present)
-    return Tally.sum(tally.scaled(calls * weight / total / tally.w) for tally, weight in present)
+    return SloReading(windows, weigh_strata([part.budget for part in parts], weights))
 
 
 def _read_waiting(

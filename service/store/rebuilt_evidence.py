@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, and_, exists, not_, select
 
 from service.domain.leak_targets import Target
-from service.store.rebuilding import Difference, Span, of_span
+from service.store.derived_counts import Span, of_span
+from service.store.rebuilding import Difference
 from service.store.slo_evidence import rebuild_evidence
 from service.store.tables import samples, scores, slo_evidence
 

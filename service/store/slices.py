@@ -68,4 +68,7 @@ def _read(connection: Connection, asked: Asked, length: timedelta) -> list[Slice
     if by_hour:
         where.append(table.c.span == HOUR)
     rows = connection.execute(select(at, cost, *sums).where(*where).group_by(at).order_by(at))
-    return [SliceSums(start, measured.tally(held), float(spent)) for start, spent, *held in rows]
+    return [
+        SliceSums(start, measured.judged(measured.tally(held)), float(spent))
+        for start, spent, *held in rows
+    ]

@@ -1,20 +1,33 @@
 """A replay of history raises what the evaluation raised at the time."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
+from time import perf_counter
 
+import pytest
 from sqlalchemy import Engine
 
 from evaluators import registry as evaluator_registry
 from service.domain.alert_windows import AlertTier
+from service.domain.budget_windows import Calendar
+from service.domain.corrections import CorrectionScope
 from service.domain.indicators import Indicator, Member
 from service.domain.slos import Budgeting, Slo
-from service.flows.backtest_slos import Backtest, Range, backtest_slos
+from service.flows.backtest_slos import (
+    Backtest,
+    ImpossibleRangeError,
+    Range,
+    backtest_slos,
+)
+from service.flows.correct_budget import correct_budget
 from service.flows.evaluate_slos import evaluate_slos
 from service.flows.score_samples import score_samples
 from service.specs.write_slos import write_slos
+from service.store import partitions
 from service.store.apps import App
+from service.store.call_counts import add_call_counts
 from service.store.slos import put_slo
 from tests.declared import NOW, PRIME, a_count, a_sample, declare_app, declare_task, post
 
@@ -38,7 +51,7 @@ SHAPES = {
 }
 
 OF_MEANS = ("mean", "ratios")
-"""The evaluation rounds the number of bad ones up window by window, so that it may say a few more."""
+"""Here the evaluation rounds up window by window, so that it may say a few bad ones more."""
 
 
 def declare(engine: Engine, app: App, name: str, indicator: Indicator, budgeting: Budgeting) -> Slo:
@@ -126,3 +139,73 @@ def _told(seen: list[tuple[datetime, str | None, str]]) -> list[tuple[datetime, 
             known.add(severity)
             told.append((at, severity, sentence))
     return told
+
+
+def test_what_is_declared_stands_beside_what_is_in_force(engine: Engine) -> None:
+    app = declare_app(engine)
+    declare_task(engine, app)
+    slo = declare(engine, app, "calls", *SHAPES["calls"])
+    start = NOW - 5 * HOUR
+    counts = [a_count(9, minute=start + n * MINUTE) for n in range(300)]
+    failed = [a_count(9, outcome="error", minute=start + n * MINUTE) for n in range(120, 150)]
+    post(engine, app, (), counts + failed)
+    stricter = replace(slo, objective=0.99)
+    (found,) = replayed(engine, [stricter], start, NOW)
+    assert found.in_force is not None
+    assert not found.is_unchanged
+    assert found.declared.raised[0].at < found.in_force.raised[0].at
+    spent = [each.budget[-1].budget.spent for each in (found.declared, found.in_force)]
+    assert spent == [pytest.approx((270 / 2970) / 0.01), pytest.approx((270 / 2970) / 0.1)]
+
+
+def test_a_correction_takes_its_minutes_out_of_the_past(engine: Engine) -> None:
+    app = declare_app(engine)
+    declare_task(engine, app)
+    slo = declare(engine, app, "calls", *SHAPES["calls"])
+    start = NOW - 5 * HOUR
+    counts = [a_count(9, minute=start + n * MINUTE) for n in range(300)]
+    failed = [a_count(9, outcome="error", minute=start + n * MINUTE) for n in range(120, 150)]
+    post(engine, app, (), counts + failed)
+    assert replayed(engine, [slo], start, NOW)[0].declared.raised
+    begin = start + 120 * MINUTE
+    correct_budget(
+        engine,
+        app,
+        CorrectionScope(),
+        starts_at=begin,
+        ends_at=begin + 30 * MINUTE,
+        reason="a drill",
+        author="ann",
+        now=NOW,
+    )
+    (found,) = replayed(engine, [slo], start, NOW)
+    assert found.declared.raised == ()
+    assert found.declared.budget[-1].budget.spent == 0
+
+
+def test_a_month_of_minutes_takes_seconds_and_a_calendar_its_own_budget(engine: Engine) -> None:
+    app = declare_app(engine)
+    declare_task(engine, app)
+    days = Calendar("day", 1, "UTC", NOW - 300 * DAY)
+    slo = replace(declare(engine, app, "calls", *SHAPES["calls"]), calendar=days)
+    start = NOW - 30 * DAY
+    partitions.ensure(engine, [start + n * DAY for n in range(31)])
+    counts = [a_count(20, minute=start + n * MINUTE) for n in range(30 * 24 * 60)]
+    bad = range(14 * 24 * 60, 14 * 24 * 60 + 50)
+    counts += [a_count(20, outcome="error", minute=start + n * MINUTE) for n in bad]
+    with engine.begin() as connection:
+        add_call_counts(connection, app.id, counts)
+    began = perf_counter()
+    (found,) = replayed(engine, [slo], start, NOW)
+    assert perf_counter() - began < 20
+    assert [each.severity for each in found.declared.raised] == ["ticket", "page"]
+    spent = [each.budget.spent for each in found.declared.budget]
+    assert sum(value is not None and value > 0 for value in spent) == 1
+    assert len(spent) == 31
+
+
+def test_a_stretch_without_minutes_is_refused() -> None:
+    with pytest.raises(ImpossibleRangeError, match="begins before it ends"):
+        Range.of(NOW, NOW - HOUR, now=NOW)
+    with pytest.raises(ImpossibleRangeError, match="366 days"):
+        Range.of(NOW - 400 * DAY, NOW, now=NOW)

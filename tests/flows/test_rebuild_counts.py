@@ -6,25 +6,28 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 
 from evaluators import registry as evaluator_registry
 from service.domain.calls import CallCount, NewSample, Slice
 from service.domain.latency import BUCKETS
 from service.domain.scores import NewScore, SliSlice, count_by_slice
 from service.flows.evaluate_slos import evaluate_slos
-from service.flows.rebuild_counts import RebuiltDay, rebuild_counts
+from service.flows.rebuild_counts import RebuildBusyError, RebuiltDay, rebuild_counts
 from service.flows.score_samples import score_samples
 from service.store import tables
 from service.store.apps import App
+from service.store.rebuilding import Difference, replace
 from service.store.scores import insert_scores
 from service.store.sli_minutes import add_sli_counts
 from service.store.slo_evidence import add_evidence
 from tests.declared import (
     NOW,
     PRIME,
+    a_count,
     a_sample,
     declare_app,
     declare_slo,
@@ -129,7 +132,7 @@ def rescored(sample: NewSample, number: int) -> NewScore:
     order=st.randoms(use_true_random=False),
     size=st.integers(1, 5),
 )
-@settings(max_examples=6, phases=[Phase.generate])
+@settings(max_examples=12, phases=[Phase.generate])
 def test_whatever_the_order_of_arrival_the_rebuilt_counts_are_the_incremental_ones(
     engine: Engine, calls: list[tuple[int, int, str, str, float]], order: Any, size: int
 ) -> None:
@@ -160,3 +163,112 @@ def test_whatever_the_order_of_arrival_the_rebuilt_counts_are_the_incremental_on
     names = [f"{app.name}/answers-correct", f"{app.name}/available"]
     assert [after[name] for name in names] == [verdicts[name] for name in names]
     assert not any(day.differs for day in rebuild(engine, app=app.name, dry_run=True))
+
+
+def watched_app(engine: Engine, name: str = "support") -> App:
+    """An app with ten scored samples of yesterday and counts of their calls."""
+    app = declare_app(engine, name)
+    declare_task(engine, app, PRIME)
+    declare_slo(engine, app)
+    at = NOW - 20 * 60 * MINUTE
+    samples = [a_sample(called_at=at + n * MINUTE) for n in range(10)]
+    post(engine, app, samples, [a_count(3, minute=at + n * MINUTE) for n in range(10)])
+    score_all(engine)
+    return app
+
+
+def run(engine: Engine, statement: str, **parameters: Any) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(statement), parameters)
+
+
+def found(days: Sequence[RebuiltDay]) -> dict[str, Difference]:
+    """What differed in each table."""
+    tables = {name for day in days for name in day.differences}
+    sums = {name: Difference() for name in tables}
+    for day in days:
+        for name, difference in day.differences.items():
+            sums[name] += difference
+    return {name: difference for name, difference in sums.items() if difference}
+
+
+def test_what_is_wrong_is_told_by_a_dry_run_and_put_right_by_the_next(engine: Engine) -> None:
+    app = watched_app(engine)
+    tables_ = (*DERIVED, tables.slo_evidence)
+    before = [read(engine, table, app) for table in tables_]
+    assert found(rebuild(engine)) == {}
+    run(engine, "UPDATE sli_minutes SET n = n + 1, w = w + 1 WHERE extract(minute FROM minute) = 3")
+    run(engine, "DELETE FROM sli_minutes WHERE extract(minute FROM minute) = 4")
+    run(engine, "INSERT INTO sli_minutes SELECT app_id, environment, task, evaluator,"
+        " evaluator_version, minute + interval '1 h', release, model, prompt_version, 0, 1, 1, 1,"
+        " 1, 1, 0, 0, 0 FROM sli_minutes WHERE extract(minute FROM minute) = 5")  # fmt: skip
+    run(engine, "UPDATE call_totals SET minutes_seen = 0 WHERE span = 1")
+    run(engine, "UPDATE slo_evidence SET good_n = good_n + 1")
+    wrong = found(rebuild(engine, dry_run=True))
+    assert wrong["sli_minutes"] == Difference(added=1, changed=1, removed=1)
+    assert wrong["call_totals"] == Difference(changed=1)
+    assert wrong["slo_evidence"] == Difference(changed=1)
+    assert found(rebuild(engine, dry_run=True)) == wrong
+    assert found(rebuild(engine)).keys() == wrong.keys()
+    assert found(rebuild(engine)) == {}
+    for table, rows in zip(tables_, before, strict=True):
+        assert_same(read(engine, table, app), rows)
+
+
+def test_only_the_app_that_is_asked_for_is_rebuilt(engine: Engine) -> None:
+    one, two = watched_app(engine, "one"), watched_app(engine, "two")
+    forget(engine, one, tables.sli_totals)
+    forget(engine, two, tables.sli_totals)
+    assert {day.app for day in rebuild(engine, app="one") if day.differs} == {"one"}
+    assert read(engine, tables.sli_totals, one)
+    assert not read(engine, tables.sli_totals, two)
+
+
+def test_minutes_whose_samples_are_gone_stay_as_they_are(engine: Engine) -> None:
+    app = watched_app(engine)
+    before = read(engine, tables.sli_minutes, app)
+    run(engine, "DELETE FROM samples")
+    days = rebuild(engine)
+    assert found(days) == {}
+    assert sum(day.torn.minutes for day in days) == 10
+    assert sum(day.torn.disagreeing for day in days) == 0
+    run(engine, "UPDATE sli_minutes SET bad_n = 1, bad_w = 1, bad_w2 = 1 WHERE n = 1")
+    assert sum(day.torn.disagreeing for day in rebuild(engine)) == 10
+    run(engine, "DELETE FROM scores")
+    assert "sli_minutes" not in found(rebuild(engine))
+    assert read(engine, tables.sli_minutes, app).keys() == before.keys()
+
+
+def test_what_is_scored_meanwhile_is_neither_lost_nor_counted_twice(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = watched_app(engine)
+    run(engine, "UPDATE sli_minutes SET n = n + 1")
+    late = iter([a_sample(called_at=NOW - 20 * 60 * MINUTE + timedelta(seconds=7))])
+
+    def replace_late(connection: Any, derived: Any, span: Any) -> None:
+        for sample in late:  # after the comparison, before anything is written
+            post(engine, app, [sample])
+            score_all(engine)
+        replace(connection, derived, span)
+
+    monkeypatch.setattr("service.flows.rebuild_counts.replace", replace_late)
+    rebuild(engine)
+    rows = read(engine, tables.sli_minutes, app)
+    assert sorted(values[1] for values in rows.values()) == [1] * 9 + [2]
+    assert found(rebuild(engine, dry_run=True)) == {}
+
+
+def test_who_is_always_beaten_to_it_says_so(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched_app(engine)
+    run(engine, "UPDATE sli_minutes SET n = n + 1")
+
+    def replace_after_others(connection: Any, derived: Any, span: Any) -> None:
+        run(engine, "UPDATE sli_minutes SET n = n + 1")
+        replace(connection, derived, span)
+
+    monkeypatch.setattr("service.flows.rebuild_counts.replace", replace_after_others)
+    with pytest.raises(RebuildBusyError, match="Try again later"):
+        rebuild(engine)

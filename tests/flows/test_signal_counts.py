@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select, text
 
+from evaluators.registry import load
 from service.domain.calls import CallCount, NewSample
 from service.domain.indicators import Filters, Indicator
 from service.domain.slis import Tally
 from service.domain.slos import Slo
+from service.flows.evaluate_slos import evaluate_slos
 from service.flows.match_signals import match_signals
 from service.store import tables
 from service.store.apps import App
@@ -20,6 +22,7 @@ from service.store.breakdowns import read_tallies_by_step, read_tally_by_version
 from service.store.measured import Measured
 from service.store.readings import Wanted, read_slos, read_tally
 from service.store.signals import note_looks
+from service.store.slos import put_slo
 from tests.declared import NOW, a_count, a_sample, declare_app, declare_slo, post
 from tests.signalled import a_signal, send
 
@@ -39,7 +42,7 @@ def tally(engine: Engine, app: App, *signals: str, **filters: str) -> Tally:
         return read_tally(connection, of, NOW - 40 * DAY, NOW + DAY)
 
 
-def counted_by(calls: int, **changes: str) -> CallCount:
+def counted_by(calls: int, **changes: Any) -> CallCount:
     count = a_count(calls)
     return replace(count, slice=count.slice._replace(**changes))
 
@@ -183,6 +186,23 @@ def test_an_slo_on_signals_is_read_with_all_others(engine: Engine) -> None:
     for tier in slo.tiers:
         bad = min(12, 1 + (tier.long - MINUTE) // (5 * HOUR))
         assert signals.windows[tier.long].tally == Tally.from_counts(total=10 * bad, bad=bad)
+
+
+def test_an_slo_fires_by_what_users_say(engine: Engine) -> None:
+    app = declare_app(engine)
+    slo = declare_slo(engine, app, evaluator=None)
+    unhappy = replace(slo, name="users-content", indicator=measured(app, "thumbs").indicator)
+    with engine.begin() as connection:
+        put_slo(connection, app.id, unhappy, display_name="Users are content")
+    samples = [a_sample() for _ in range(400)]
+    called(engine, app, samples, a_count(500))
+    send(engine, app, *(a_signal(sample) for sample in samples))
+    match_signals(engine, now=NOW)
+    verdicts = evaluate_slos(engine, load(), now=NOW + MINUTE)
+    assert {name: verdict.status for name, verdict in verdicts.items()} == {
+        "support/answers-correct": "healthy",
+        "support/users-content": "firing",
+    }
 
 
 def test_breakdowns_show_the_bad_calls_beside_all(engine: Engine) -> None:
