@@ -103,8 +103,8 @@ def tally_of_signals(calls: int, squares: float, bad_n: int, bad_w: float, bad_w
     excess = max(1.0, bad_w / w)
     bad_n = calls if bad_w >= w else min(bad_n, calls)
     bad_w, bad_w2 = bad_w / excess, bad_w2 / excess**2
-    p, kish = bad_w / w, max(bad_w2, bad_w * bad_w / bad_n) / (bad_w / w)
+    p, kish = min(1.0, bad_w / w), max(bad_w2, bad_w * bad_w / bad_n) / (bad_w / w)
     # K of calls that themselves stand for others is relative to how many those stand for.
     stands_for = kish / squares
     w2 = max(squares, kish, squares * (stands_for - p) / max(1 - p, 0.5))
-    return Tally(calls, w, w2, w - bad_w, w2 * (1 - p), bad_n, bad_w, w2 * p)
+    return Tally(calls, w, w2, w * (1 - p), w2 * (1 - p), bad_n, bad_w, w2 * p)
