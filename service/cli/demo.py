@@ -136,9 +136,7 @@ def _declare(engine: Engine, webhook_url: str) -> str:
         documents = read_documents(folder)
     variables = {"DEMO_WEBHOOK_URL": webhook_url}
     terms = Terms(author="demo")
-    apply_declarations(
-        engine, registry.load(), documents, variables, terms=terms, now=utc_now()
-    )
+    apply_declarations(engine, registry.load(), documents, variables, terms=terms, now=utc_now())
     return create_api_key(engine, APP, now=utc_now()).secret
 
 
