@@ -96,12 +96,17 @@ def _print_raised(console: Console, heading: str, replayed: Replayed) -> None:
     pages = sum(each.severity == "page" for each in raised)
     tickets = len(raised) - pages
     objective = percent(replayed.slo.objective)
-    console.print(Text(f"  {heading}, {objective}: {pages} pages, {tickets} tickets"))
+    said = f"{_number(pages, 'page')}, {_number(tickets, 'ticket')}"
+    console.print(Text(f"  {heading}, {objective}: {said}"))
     for each in raised:
         style = "red" if each.severity == "page" else "yellow"
         line = f"    {_moment(each.at)} {each.severity:<6} {_length(each)}  {each.tier}"
         console.print(Text(line, style))
         console.print(Text(each.sentence), style="dim", width=console.width - 6, justify="left")
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _length(raised: Raised) -> str:
@@ -112,7 +117,7 @@ def _length(raised: Raised) -> str:
 
 def _budget_table(found: Backtest) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
-    table.add_column("Until (UTC)")
+    table.add_column("Until (UTC)", no_wrap=True)
     columns = [found.declared.budget]
     headings = ["Budget spent", "95 % interval", "Counted"]
     if found.in_force is not None and not found.is_unchanged:
@@ -122,7 +127,9 @@ def _budget_table(found: Backtest) -> Table:
         table.add_column(heading, justify="right")
     for points in zip(*columns, strict=True):
         declared, *in_force = points
-        cells = [_moment(declared.at), *_spent(declared), whole(declared.n)]
+        # Midnights, but for the last one.
+        until = f"{declared.at:%Y-%m-%d}" if declared.at.hour == 0 else f"{declared.at:%m-%d %H:%M}"
+        cells = [until, *_spent(declared), whole(declared.n)]
         table.add_row(*cells, *(cell for each in in_force for cell in _spent(each)))
     return table
 

@@ -34,7 +34,9 @@ File = Annotated[
 ]
 App = Annotated[str, typer.Option("--app", help="The app that the calls belong to.")]
 Task = Annotated[str, typer.Option("--task", help="Their task, unless a column holds it.")]
-Url = Annotated[str, typer.Option("--url", help="Where Watchkeeper answers.")]
+Url = Annotated[
+    str, typer.Option("--url", envvar="WATCHKEEPER_URL", help="Where Watchkeeper answers.")
+]
 ApiKey = Annotated[
     str,
     typer.Option(

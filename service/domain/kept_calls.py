@@ -1,11 +1,10 @@
 """Counting calls by the samples that were kept of them, where nothing else has counted them."""
 
 import math
-from bisect import bisect_left
 from uuid import UUID
 
 from service.domain.calls import CallCount, NewSample, Slice
-from service.domain.latency import BUCKETS, EDGES_MS
+from service.domain.latency import BUCKETS, bucket_of
 
 
 def count_kept(sample: NewSample) -> CallCount:
@@ -49,5 +48,5 @@ def calls_of(sample_id: UUID, keep_probability: float) -> int:
 
 def _histogram(latency_ms: float, calls: int) -> tuple[int, ...]:
     counts = [0] * BUCKETS
-    counts[bisect_left(EDGES_MS, latency_ms)] = calls
+    counts[bucket_of(latency_ms)] = calls
     return tuple(counts)

@@ -5,6 +5,8 @@ The edges are round numbers, ten to a decade, so that a threshold that people wo
 most. The SDK has the same table; a test compares the two.
 """
 
+from bisect import bisect_left
+
 _DECADE = (10, 12, 15, 20, 25, 30, 40, 50, 60, 80)
 LONGEST_MS = 600_000
 
@@ -22,6 +24,20 @@ BUCKET_OF_NAME = {str(edge): bucket for bucket, edge in enumerate(EDGES_MS)} | {
     BEYOND: len(EDGES_MS)
 }
 """What a bucket is called on the wire: its upper edge in milliseconds."""
+
+
+def bucket_of(latency_ms: float) -> int:
+    """The bucket of a call: the first whose upper edge is not below its latency."""
+    return bisect_left(EDGES_MS, latency_ms)
+
+
+def name_of(bucket: int) -> str:
+    """What a bucket is called on the wire.
+
+    >>> name_of(bucket_of(700.0)), name_of(bucket_of(1e9))
+    ('800', 'inf')
+    """
+    return str(EDGES_MS[bucket]) if bucket < len(EDGES_MS) else BEYOND
 
 
 def merge_counts(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:

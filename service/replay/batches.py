@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
+from service.domain.latency import bucket_of, name_of
 from service.replay.outgoing import BATCH_BYTES, Outgoing
 
 _SLICE = ("environment", "task", "release", "model", "prompt_version", "outcome")
@@ -57,6 +58,10 @@ def call_counts(calls: Sequence[Outgoing]) -> list[dict[str, Any]]:
         for name in _SUMS:
             if name in call.sample:
                 count[name] = count.get(name, 0) + call.sample[name]
+        if "latency_ms" in call.sample:
+            bucket = name_of(bucket_of(call.sample["latency_ms"]))
+            latencies = count.setdefault("latency_counts", {})
+            latencies[bucket] = latencies.get(bucket, 0) + 1
     return list(counts.values())
 
 

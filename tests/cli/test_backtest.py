@@ -47,7 +47,7 @@ def test_the_pages_of_both_definitions_are_listed_on_eighty_columns(run: Run, fi
     told = run("backtest", "-f", str(file), "--from", "-6h")
     assert told.exit_code == 0, told.output
     assert "as declared, 95.0 %" in told.output
-    assert "in force, 99.0 %: 1 pages" in told.output
+    assert "in force, 99.0 %: 1 page," in told.output
     assert "the page threshold is" in " ".join(told.output.split())
     assert max(map(len, told.output.splitlines())) <= 80
 

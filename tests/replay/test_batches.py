@@ -120,3 +120,11 @@ def test_a_call_that_no_batch_could_hold_is_skipped() -> None:
     rules = Rules(tuple((f"attributes.a{i}", "a") for i in range(64)), CONSTANTS)
     row = Row(0, {"a": "x" * 200_000})
     assert list(outgoing([row], rules, spread(1), SEED)) == [Skip("larger than a batch may be")]
+
+
+def test_latencies_are_counted_by_bucket() -> None:
+    rules = Rules((("prompt", "q"), ("latency_ms", "l")), CONSTANTS)
+    rows = [Row(i, {"q": "x", "l": ms}) for i, ms in enumerate(["700", "800", "90000000", ""])]
+    made = outgoing(rows, rules, Spread(START, START, 4), SEED)
+    (count,) = call_counts([call for call in made if isinstance(call, Outgoing)])
+    assert (count["calls"], count["latency_counts"]) == (4, {"800": 2, "inf": 1})
