@@ -9,6 +9,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from service.jobs.timetable import TIMETABLE, Bench, run_once
+from service.waiting import wait_until_set
 
 _log = structlog.get_logger()
 # A turn that finds the one before still at work is skipped: that is meant, and no news.
@@ -37,7 +38,7 @@ def run_worker(bench: Bench, *, stop: Event | None = None) -> None:
         )
     scheduler.start()
     _log.info("worker_started", jobs=[job.name for job in TIMETABLE])
-    stopping.wait()
+    wait_until_set(stopping)
     bench.stopping.set()
     scheduler.shutdown(wait=True)
     _log.info("worker_stopped")

@@ -25,6 +25,7 @@ from service.errors import UnavailableError
 from service.settings import Settings, environment, read_settings
 from service.store.engine import STATEMENT_TIMEOUT, connect_engine, require_reachable
 from service.store.schema import migrate
+from service.waiting import wait_until_set
 from service.wiring import METRICS_FOLDER, build_api, open_bench
 from service.worker import run_worker
 
@@ -69,7 +70,7 @@ def serve(
         with _metrics_in_common() as own:
             commands = _api_commands(host, port, processes)
             with children(*commands, environment={**environment(), **own}) as running:
-                watch(running).wait()
+                wait_until_set(watch(running))
                 require_running(running)
 
 
@@ -109,7 +110,7 @@ def up(host: Host = "127.0.0.1", port: Port = 8000, processes: Processes = 1) ->
             if _becomes_ready(url, ended):
                 typer.echo(f"Watchkeeper runs at {url}  (Ctrl-C stops it)")
                 typer.echo(f"Its data is in {_where_rows_are_kept(engine, settings)}")
-            ended.wait()
+            wait_until_set(ended)
             require_running(running)
 
 
